@@ -1,0 +1,2 @@
+//! The `pulpcore` command.
+fn main() {}

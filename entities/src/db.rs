@@ -1,0 +1,46 @@
+//! The way to Postgres: pools, and locks that are named here once.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value,
+};
+
+use crate::{Result, Settings};
+
+/// First keys of the two-key advisory locks; each names what the second key is.
+pub mod lock {
+    /// Bytes of artifacts: the second key is the first byte of the SHA-256. Creating takes it shared, deleting a
+    /// file exclusively.
+    pub const ARTIFACT: i32 = 0x50_41;
+    /// Leadership: one lock. Claims take it shared, a new leader exclusively.
+    pub const LEADER: i32 = 0x50_4c;
+}
+
+/// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
+/// or password shows at once.
+pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(settings.database_url.0.as_str());
+    let name = application_name.to_owned();
+    options
+        .min_connections(0)
+        .max_connections(settings.database_connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(Duration::from_secs(60))
+        .test_before_acquire_if_idle_for(Duration::from_secs(5))
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(move |options| options.application_name(&name));
+    Database::connect(options).await
+}
+
+/// A statement with its values, for queries that are clearer as SQL.
+pub fn sql<const N: usize>(text: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
+}
+
+/// Takes a transaction's advisory lock, shared with others who take it shared.
+pub async fn lock_shared(txn: &impl ConnectionTrait, class: i32, keys: Vec<i32>) -> Result<()> {
+    let statement = "SELECT pg_advisory_xact_lock_shared($1, key) FROM unnest($2::int[]) AS key";
+    txn.execute_raw(sql(statement, [class.into(), keys.into()])).await?;
+    Ok(())
+}

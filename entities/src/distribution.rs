@@ -1,0 +1,46 @@
+//! Distributions: what is served under which path.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// One row of `distribution`.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "distribution")]
+pub struct Model {
+    /// Identity of the row: a UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub pulp_id: Uuid,
+    /// When the row was made.
+    pub pulp_created: DateTimeUtc,
+    /// When the row last changed.
+    pub pulp_last_updated: DateTimeUtc,
+    /// The domain the object belongs to.
+    pub pulp_domain_id: Uuid,
+    /// Which plugin and type, such as `file.file`.
+    pub pulp_type: String,
+    /// The user's labels, a map of strings (R20).
+    #[sea_orm(column_type = "JsonBinary")]
+    pub pulp_labels: Json,
+    /// Name, unique in the domain.
+    pub name: String,
+    /// Path below the content prefix, without slashes at its ends (C26).
+    pub base_path: String,
+    /// Whether listings leave it out.
+    pub hidden: bool,
+    /// Whether it serves checkpoints (A30).
+    pub checkpoint: bool,
+    /// Serves the newest publication or version of this.
+    pub repository_id: Option<Uuid>,
+    /// Serves this.
+    pub repository_version_id: Option<Uuid>,
+    /// Serves this.
+    pub publication_id: Option<Uuid>,
+    /// Fetches what is missing from here (A21).
+    pub remote_id: Option<Uuid>,
+    /// What is special to the type; the plugin reads it into its own struct.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub details: Json,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,99 @@
+//! The error of everything below HTTP: what happened to what, in the kinds a caller decides on.
+//!
+//! Use this `Error` wherever a caller may turn it into an answer; `anyhow` in task bodies and `main`. The API turns
+//! it into JSON in one place, a task into its `error` document.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, SqlErr};
+
+/// Messages per field, as DRF shows them; `non_field_errors` for the object as a whole.
+pub type FieldErrors = BTreeMap<String, Vec<String>>;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input is wrong, field by field (R24).
+    #[error("{}", describe(.0))]
+    Invalid(FieldErrors),
+    /// Nobody is logged in and somebody has to be.
+    #[error("Authentication credentials were not provided.")]
+    Unauthenticated,
+    /// The credentials do not match.
+    #[error("Invalid username/password.")]
+    BadCredentials,
+    /// The user may not do this.
+    #[error("You do not have permission to perform this action.")]
+    Forbidden,
+    /// There is no such object.
+    #[error("{kind} {key} does not exist")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// By which name or id.
+        key: String,
+    },
+    /// The object is in a state or use that forbids this.
+    #[error("{0}")]
+    Conflict(String),
+    /// The input is longer than the limit.
+    #[error("The request is larger than {limit} bytes.")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The bytes are not those that were announced.
+    #[error("{0}")]
+    Digest(#[from] crate::checksum::Mismatch),
+    /// Something that is needed is away for the moment.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database refused or is away.
+    #[error("the database said: {0}")]
+    Database(#[source] DbErr),
+    /// The artifact store refused or is away.
+    #[error("the artifact storage said: {0}")]
+    Storage(#[from] object_store::Error),
+    /// Anything else; the user sees no details.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// One message about one field.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Error {
+        Error::Invalid(FieldErrors::from([(field.into(), vec![message.into()])]))
+    }
+
+    /// One message about the object as a whole.
+    pub fn object(message: impl Into<String>) -> Error {
+        Error::field("non_field_errors", message)
+    }
+
+    /// There is no `kind` with this `key`.
+    pub fn not_found(kind: &'static str, key: impl ToString) -> Error {
+        Error::NotFound { kind, key: key.to_string() }
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Error {
+        match (&error, error.sql_err()) {
+            (_, Some(SqlErr::UniqueConstraintViolation(detail))) => Error::Conflict(detail),
+            (_, Some(SqlErr::ForeignKeyConstraintViolation(detail))) => Error::Conflict(detail),
+            (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => {
+                Error::Unavailable(format!("The database cannot be reached: {error}"))
+            }
+            _ => Error::Database(error),
+        }
+    }
+}
+
+fn describe(errors: &FieldErrors) -> String {
+    let lines: Vec<String> =
+        errors.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
+    lines.join("; ")
+}

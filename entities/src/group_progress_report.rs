@@ -1,0 +1,30 @@
+//! Progress of a task group.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// One row of `group_progress_report`.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "group_progress_report")]
+pub struct Model {
+    /// Identity of the row: a UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub pulp_id: Uuid,
+    /// When the row was made.
+    pub pulp_created: DateTimeUtc,
+    /// The group.
+    pub task_group_id: Uuid,
+    /// For people.
+    pub message: String,
+    /// For programs; unique in the group (T11).
+    pub code: String,
+    /// How many there are, if known.
+    pub total: Option<i64>,
+    /// How many are done.
+    pub done: i64,
+    /// Details.
+    pub suffix: Option<String>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,96 @@
+//! Settings, under Pulp's own names, typed.
+//!
+//! Each field is the setting of the same name in capitals. Where a value comes from is the business of `load`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::checksum::Algorithm;
+
+/// Which tasking system runs (`USE_NEW_WORKER_STYLE`, `USE_NEW_WORKER_TYPE`, `WORKER_TYPE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerStyle {
+    /// Redis queues and a resource manager: `USE_NEW_WORKER_STYLE=false`, the default.
+    Redis,
+    /// Postgres only: `USE_NEW_WORKER_STYLE=true`.
+    Postgres,
+}
+
+/// Text that is never shown: `Debug` prints asterisks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Masked(pub String);
+
+impl std::fmt::Debug for Masked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("********")
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `pulp [<correlation id>]: …`, for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that can be set. Durations are seconds in the sources, unless they say otherwise.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `DATABASES["default"]`, as a connection URL with its password.
+    pub database_url: Masked,
+    /// `DATABASES["default"]["CONN_MAX"]`: connections one process keeps at most.
+    pub database_connections: u32,
+    /// `REDIS_URL`, or the URL made of `REDIS_HOST`, `REDIS_PORT`, …; `None` if neither is given.
+    pub redis_url: Option<Masked>,
+    /// `REDIS_KEY_PREFIX`: put before every key, so that installations can share a database.
+    pub redis_key_prefix: String,
+    /// `SECRET_KEY`: signs cookies and guarded URLs.
+    pub secret_key: Masked,
+    /// `DB_ENCRYPTION_KEY`: the file with the keys of stored secrets.
+    pub db_encryption_key: PathBuf,
+    /// `MEDIA_ROOT`: where artifacts are.
+    pub media_root: PathBuf,
+    /// `WORKING_DIRECTORY`: where tasks have their directories.
+    pub working_directory: PathBuf,
+    /// `FILE_UPLOAD_TEMP_DIR`: where the API keeps a request's files.
+    pub file_upload_temp_dir: PathBuf,
+    /// `CHUNKED_UPLOAD_DIR`: below `MEDIA_ROOT`, where chunks are.
+    pub chunked_upload_dir: String,
+    /// `CONTENT_ORIGIN`: scheme and host of the content app as clients see it; without it, URLs are relative.
+    pub content_origin: Option<String>,
+    /// `CONTENT_PATH_PREFIX`: starts and ends with a slash.
+    pub content_path_prefix: String,
+    /// `WORKER_STYLE`'s outcome.
+    pub worker_style: WorkerStyle,
+    /// `WORKER_TTL`: a worker whose beat stands still for so long is given up.
+    pub worker_ttl: Duration,
+    /// `API_APP_TTL`: likewise for API processes.
+    pub api_app_ttl: Duration,
+    /// `CONTENT_APP_TTL`: likewise for content processes.
+    pub content_app_ttl: Duration,
+    /// `RESOURCE_MANAGER_LEASE`: how long a resource manager leads without renewing.
+    pub resource_manager_lease: Duration,
+    /// `TASK_GRACE_INTERVAL`: how long a task may go on after SIGINT.
+    pub task_grace_interval: Duration,
+    /// `TASK_CANCEL_INTERVAL`: how long a canceled task may take to stop before its worker goes down.
+    pub task_cancel_interval: Duration,
+    /// `ALLOWED_CONTENT_CHECKSUMS`.
+    pub allowed_content_checksums: BTreeSet<Algorithm>,
+    /// `ALLOWED_IMPORT_PATHS`: where `file://` URLs may point.
+    pub allowed_import_paths: Vec<PathBuf>,
+    /// `ALLOWED_EXPORT_PATHS`: where exports may be written.
+    pub allowed_export_paths: Vec<PathBuf>,
+    /// `ORPHAN_PROTECTION_TIME`, in minutes.
+    pub orphan_protection_time: Duration,
+    /// `MAX_CONCURRENT_CONTENT`: units in flight in a sync.
+    pub max_concurrent_content: usize,
+    /// `REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN`: how long a source that gave wrong bytes is left alone.
+    pub remote_content_fetch_failure_cooldown: Duration,
+    /// `LOG_FORMAT`: `text` or `json`.
+    pub log_format: LogFormat,
+    /// `LOG_LEVEL`: a filter of the `tracing` kind, such as `info` or `warn,tasking=debug`.
+    pub log_level: String,
+}

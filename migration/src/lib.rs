@@ -1,0 +1,42 @@
+//! The schema, frozen step by step: what `pulpcore migrate` applies.
+//!
+//! A migration is never edited once it is released; a change is a new step. Core's steps come first, then each
+//! plugin's, in the order of the plugin list.
+
+mod m0001_core;
+mod m0002_tasking;
+mod sql;
+
+pub use sea_orm_migration::MigratorTraitSelf;
+use sea_orm_migration::prelude::*;
+
+pub use sql::SqlMigration;
+
+/// Core's steps, oldest first.
+pub fn core() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(m0001_core::STEP), Box::new(m0002_tasking::STEP)]
+}
+
+/// All the steps of an installation: core's, then its plugins'.
+pub struct Migrator {
+    plugins: fn() -> Vec<Box<dyn MigrationTrait>>,
+}
+
+impl std::fmt::Debug for Migrator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Migrator").finish_non_exhaustive()
+    }
+}
+
+impl Migrator {
+    /// A migrator of core and of what `plugins` lists.
+    pub fn new(plugins: fn() -> Vec<Box<dyn MigrationTrait>>) -> Self {
+        Migrator { plugins }
+    }
+}
+
+impl MigratorTraitSelf for Migrator {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        core().into_iter().chain((self.plugins)()).collect()
+    }
+}

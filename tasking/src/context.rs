@@ -1,0 +1,154 @@
+//! What a running task holds: its identity, the handles of the process, and the fenced way to write.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use entities::{Href, Prn, Pulp, db};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{Dispatcher, Origin, Progress, Task};
+
+/// Which claim of which task by which worker: what every fence compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The task.
+    pub task: Uuid,
+    /// The worker.
+    pub worker: Uuid,
+    /// Drawn for this claim.
+    pub token: Uuid,
+}
+
+/// The context of one running task; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct TaskContext(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dispatcher: Dispatcher,
+    claim: Claim,
+    origin: Origin,
+    working_directory: PathBuf,
+    canceled: CancellationToken,
+}
+
+impl TaskContext {
+    /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to stop.
+    pub fn new(
+        dispatcher: Dispatcher,
+        claim: Claim,
+        origin: Origin,
+        working_directory: PathBuf,
+        canceled: CancellationToken,
+    ) -> TaskContext {
+        TaskContext(Arc::new(Inner { dispatcher, claim, origin, working_directory, canceled }))
+    }
+
+    /// Settings, database, storage and keys.
+    pub fn pulp(&self) -> &Pulp {
+        self.0.dispatcher.pulp()
+    }
+
+    /// The task's id.
+    pub fn task_id(&self) -> Uuid {
+        self.0.claim.task
+    }
+
+    /// The domain the task works in.
+    pub fn domain(&self) -> Uuid {
+        self.0.origin.domain
+    }
+
+    /// The correlation id of the request that asked for the task; sent with upstream requests.
+    pub fn logging_cid(&self) -> &str {
+        &self.0.origin.logging_cid
+    }
+
+    /// A directory for this task alone, removed when it ends.
+    pub fn working_directory(&self) -> &Path {
+        &self.0.working_directory
+    }
+
+    /// Fires when the task is canceled. Futures are dropped anyway; blocking work must look here.
+    pub fn canceled(&self) -> &CancellationToken {
+        &self.0.canceled
+    }
+
+    /// Begins a transaction that commits only if this claim still holds. Everything a user can see is written
+    /// through one. Keep it short: never across a download.
+    pub async fn begin(&self) -> anyhow::Result<FencedTransaction> {
+        let txn = self.pulp().db.begin().await?;
+        check_fence(&txn, self.0.claim, "").await?;
+        Ok(FencedTransaction { txn, claim: self.0.claim })
+    }
+
+    /// Records what the task made, in the transaction that makes it visible (T09).
+    pub async fn created(
+        &self,
+        txn: &FencedTransaction,
+        id: Uuid,
+        href: &Href,
+        prn: &Prn,
+    ) -> anyhow::Result<()> {
+        let sql = "INSERT INTO created_resource (task_id, position, object_id, href, prn)
+                   SELECT $1, coalesce(max(position) + 1, 0), $2, $3, $4 FROM created_resource WHERE task_id = $1";
+        let values = [self.task_id().into(), id.into(), href.as_str().into(), prn.as_str().into()];
+        txn.execute_raw(db::sql(sql, values)).await?;
+        Ok(())
+    }
+
+    /// Starts a progress report (T10). `total` may be set later.
+    pub async fn progress(&self, message: &str, code: &str, total: Option<u64>) -> anyhow::Result<Progress> {
+        Progress::start(self, message, code, total).await
+    }
+
+    /// Dispatches a child: same domain, user and correlation id (T12). It may start at once, or after this task;
+    /// never wait for it.
+    pub async fn dispatch<T: Task>(&self, task: &T) -> anyhow::Result<Uuid> {
+        let origin = Origin { parent: Some(self.task_id()), ..self.0.origin.clone() };
+        Ok(self.0.dispatcher.dispatch(task, origin).await?)
+    }
+}
+
+/// A transaction of a task. It commits only if the task is still this worker's; dropped, it rolls back.
+#[derive(Debug)]
+pub struct FencedTransaction {
+    txn: DatabaseTransaction,
+    claim: Claim,
+}
+
+impl FencedTransaction {
+    /// Locks the task's row, checks the claim, and commits.
+    ///
+    /// # Errors
+    /// If the task was canceled or given up meanwhile; nothing is written then.
+    pub async fn commit(self) -> anyhow::Result<()> {
+        check_fence(&self.txn, self.claim, " FOR SHARE").await?;
+        self.txn.commit().await?;
+        Ok(())
+    }
+}
+
+impl Deref for FencedTransaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+}
+
+async fn check_fence(txn: &DatabaseTransaction, claim: Claim, lock: &str) -> anyhow::Result<()> {
+    let sql = format!(
+        "SELECT 1 AS held FROM task
+         WHERE pulp_id = $1 AND worker_id = $2 AND claim_token = $3 AND state = 'running'{lock}"
+    );
+    let row = txn
+        .query_one_raw(db::sql(&sql, [claim.task.into(), claim.worker.into(), claim.token.into()]))
+        .await?;
+    row.context("The task is no longer this worker's: it was canceled or given up.")?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Dispatch: writes a task's row and rings the doorbell; and cancellation, its counterpart.
+
+use entities::{Pulp, Result, db, kind};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use crate::Task;
+
+/// Where a task comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The domain it works in.
+    pub domain: Uuid,
+    /// Who asked for it.
+    pub user: Option<i32>,
+    /// The correlation id of the request (R33).
+    pub logging_cid: String,
+    /// The task that dispatches it (T12).
+    pub parent: Option<Uuid>,
+    /// The group it belongs to (T13).
+    pub group: Option<Uuid>,
+}
+
+/// Accepts tasks; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Dispatcher {
+    pulp: Pulp,
+}
+
+impl Dispatcher {
+    /// A dispatcher over a process's handles.
+    pub fn new(pulp: Pulp) -> Dispatcher {
+        Dispatcher { pulp }
+    }
+
+    /// The process's handles.
+    pub fn pulp(&self) -> &Pulp {
+        &self.pulp
+    }
+
+    /// Writes the task's row, then wakes whoever routes it. Once this returns the task is accepted, whether or not
+    /// Redis is there.
+    pub async fn dispatch<T: Task>(&self, task: &T, origin: Origin) -> Result<Uuid> {
+        let id = Uuid::now_v7();
+        let resources = task.resources();
+        let args = serde_json::to_value(task).map_err(|error| entities::Error::Internal(error.into()))?;
+        let mut shared: Vec<String> = resources.shared.into_iter().map(String::from).collect();
+        shared.push(kind::DOMAIN.prn(origin.domain).into());
+        let exclusive: Vec<String> = resources.exclusive.into_iter().map(String::from).collect();
+        let sql = "INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
+                                     shared_resources, parent_task_id, task_group_id, created_by)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let values = [
+            id.into(),
+            origin.domain.into(),
+            T::NAME.into(),
+            origin.logging_cid.into(),
+            args.into(),
+            exclusive.into(),
+            shared.into(),
+            origin.parent.into(),
+            origin.group.into(),
+            origin.user.into(),
+        ];
+        self.pulp.db.execute_raw(db::sql(sql, values)).await?;
+        Ok(id)
+    }
+}
