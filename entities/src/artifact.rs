@@ -69,11 +69,8 @@ pub async fn save(
     let mut rows = touch(txn, domain, &digests).await?;
     let missing: Vec<&Staged> =
         unique.iter().filter(|(digest, _)| !rows.contains_key(**digest)).map(|(_, staged)| *staged).collect();
-    stream::iter(&missing)
-        .map(|staged| async move { storage.keep(staged, &Storage::artifact_path(staged.sha256())).await })
-        .buffer_unordered(SIMULTANEOUS)
-        .try_collect::<()>()
-        .await?;
+    let moves: Vec<_> = missing.iter().map(|staged| storage.keep_artifact(staged)).collect();
+    stream::iter(moves).buffer_unordered(SIMULTANEOUS).try_collect::<()>().await?;
     insert(txn, domain, &missing).await?;
     Entity::delete_tombstones(txn, domain, &digests).await?;
 

@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::{Result, db};
+
 /// One row of `distribution`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -44,3 +46,24 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The name of a distribution whose base path equals, contains or lies within `base_path` (C26), other than `except`.
+pub async fn overlapping(
+    connection: &impl ConnectionTrait,
+    domain: Uuid,
+    base_path: &str,
+    except: Option<Uuid>,
+) -> Result<Option<String>> {
+    let ancestors: Vec<String> = base_path
+        .match_indices('/')
+        .map(|(slash, _)| base_path[..slash].to_owned())
+        .chain([base_path.to_owned()])
+        .collect();
+    let sql = "SELECT name FROM distribution
+               WHERE pulp_domain_id = $1 AND pulp_id IS DISTINCT FROM $4
+                 AND (base_path = ANY($2) OR starts_with(base_path, $3 || '/'))
+               ORDER BY name LIMIT 1";
+    let values = [domain.into(), ancestors.into(), base_path.into(), except.into()];
+    let row = connection.query_one_raw(db::sql(sql, values)).await?;
+    Ok(row.map(|row| row.try_get("", "name")).transpose()?)
+}

@@ -34,6 +34,11 @@ impl Prn {
         Prn(name)
     }
 
+    /// The name of a lock that stands for no single object.
+    pub fn literal(name: impl Into<String>) -> Prn {
+        Prn(name.into())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -23,6 +23,8 @@ pub struct Model {
     pub repository_version_id: Uuid,
     /// Only complete publications are visible.
     pub complete: bool,
+    /// The task that is making it, until it is complete.
+    pub task_id: Option<Uuid>,
     /// Whether content of the version is served under its own paths.
     pub pass_through: bool,
     /// Whether it is a checkpoint (A30).

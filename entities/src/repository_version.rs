@@ -23,6 +23,8 @@ pub struct Model {
     pub base_version_id: Option<Uuid>,
     /// Only complete versions are visible (C18).
     pub complete: bool,
+    /// The task that is making it, until it is complete.
+    pub task_id: Option<Uuid>,
     /// `{"added": {type: n}, "removed": {…}, "present": {…}}`.
     #[sea_orm(column_type = "JsonBinary")]
     pub content_counts: Json,

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
@@ -61,7 +61,8 @@ impl Storage {
         format!("artifact/{head}/{tail}")
     }
 
-    /// Gives staged bytes their final name and answers the path. Overwrites: the same name is the same bytes.
+    /// Gives staged bytes a final name. Overwrites: an artifact's name stands for its bytes, so they are the same.
+    /// May be repeated with the same bytes, as when the transaction around it is tried again.
     /// For artifacts call [`crate::artifact::save`], which takes the lock that a deletion respects.
     pub async fn keep(&self, staged: &Staged, path: &str) -> Result<()> {
         let target = StorePath::from(path);
@@ -69,9 +70,27 @@ impl Storage {
             Place::Memory(bytes) => {
                 self.store.put(&target, PutPayload::from(bytes.clone())).await?;
             }
-            Place::Store(Staging { path, .. }) => self.store.rename(path, &target).await?,
+            Place::Store(staging) => match self.store.rename(&staging.path, &target).await {
+                Err(object_store::Error::NotFound { .. }) if self.contains(path).await? => {}
+                outcome => outcome?,
+            },
         }
         Ok(())
+    }
+
+    pub(crate) async fn keep_artifact(&self, staged: &Staged) -> Result<()> {
+        self.keep(staged, &Storage::artifact_path(staged.sha256())).await
+    }
+
+    /// Streams bytes that have no final name yet.
+    pub async fn read_staged(
+        &self,
+        staged: &Staged,
+    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>> {
+        match &staged.place {
+            Place::Memory(bytes) => Ok(futures_util::stream::iter([Ok(bytes.clone())]).boxed()),
+            Place::Store(staging) => self.read(staging.path.as_ref(), None).await,
+        }
     }
 
     /// Streams the bytes at a path, or a part of them.

@@ -8,11 +8,15 @@ pub mod dispatch;
 pub mod plugin;
 pub mod progress;
 pub mod registry;
+pub mod repository_type;
 pub mod task;
+pub mod tasks;
+pub mod version;
 
 pub use context::{FencedTransaction, TaskContext};
 pub use dispatch::{Dispatcher, Origin};
 pub use plugin::TaskPlugin;
 pub use progress::Progress;
 pub use registry::Tasks;
+pub use repository_type::RepositoryType;
 pub use task::{Resources, Task};

@@ -147,7 +147,7 @@ CREATE TABLE repository (
     pulp_labels jsonb NOT NULL DEFAULT '{}',
     name text NOT NULL,
     description text,
-    next_version integer NOT NULL DEFAULT 0,
+    next_version integer NOT NULL DEFAULT 1,
     retain_repo_versions integer CHECK (retain_repo_versions > 0),
     retain_checkpoints integer CHECK (retain_checkpoints > 0),
     user_hidden boolean NOT NULL DEFAULT false,
@@ -166,11 +166,23 @@ CREATE TABLE repository_version (
     number integer NOT NULL CHECK (number >= 0),
     base_version_id uuid REFERENCES repository_version ON DELETE SET NULL,
     complete boolean NOT NULL DEFAULT false,
+    -- The task that is making it, until it is complete.
+    task_id uuid,
     -- {"added": {type: n}, "removed": {type: n}, "present": {type: n}}, written when the version completes.
     content_counts jsonb NOT NULL DEFAULT '{}',
     UNIQUE (repository_id, number)
 );
 CREATE INDEX repository_version_by_base ON repository_version (base_version_id);
+
+-- Every repository begins with an empty version 0 (C09).
+CREATE FUNCTION create_version_zero() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO repository_version (pulp_id, repository_id, number, complete, content_counts)
+    VALUES (gen_random_uuid(), NEW.pulp_id, 0, true, '{"added": {}, "removed": {}, "present": {}}');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER create_version_zero AFTER INSERT ON repository
+    FOR EACH ROW EXECUTE FUNCTION create_version_zero();
 
 -- A unit is in version n if version_added <= n and (version_removed is null or version_removed > n).
 -- Rows of a version that is not complete carry its number, so no complete version sees them.
@@ -196,6 +208,8 @@ CREATE TABLE publication (
     pulp_type text NOT NULL,
     repository_version_id uuid NOT NULL REFERENCES repository_version ON DELETE CASCADE,
     complete boolean NOT NULL DEFAULT false,
+    -- The task that is making it, until it is complete.
+    task_id uuid,
     pass_through boolean NOT NULL DEFAULT false,
     checkpoint boolean NOT NULL DEFAULT false,
     details jsonb NOT NULL DEFAULT '{}'

@@ -1,0 +1,96 @@
+//! Orphan cleanup: removes content that is in no version, then artifacts that belong to nothing (C30).
+
+use chrono::Utc;
+use entities::{db, tombstone};
+use sea_orm::{ConnectionTrait, SqlErr, Value};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Resources, Task, TaskContext};
+
+/// Rows deleted in one transaction.
+const BATCH: i64 = 500;
+
+/// How often one batch is tried again because somebody began to use one of its units meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// Removes orphans that nobody was interested in for some time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cleanup {
+    /// Only these units; all if absent.
+    pub content: Option<Vec<Uuid>>,
+    /// Leave alone what was touched within so many minutes.
+    pub protection_minutes: u64,
+}
+
+impl Task for Cleanup {
+    const NAME: &'static str = "pulpcore.app.tasks.orphan.orphan_cleanup";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let minutes = i64::try_from(self.protection_minutes).unwrap_or(i64::MAX / 120_000);
+        let before = Utc::now() - chrono::Duration::minutes(minutes.min(i64::MAX / 120_000));
+        let values: [Value; 4] =
+            [cx.domain().into(), before.into(), BATCH.into(), self.content.clone().into()];
+        clean(&cx, "Clean up orphan Content", "clean-up.content", CONTENT, values).await?;
+        let values: [Value; 3] = [cx.domain().into(), before.into(), BATCH.into()];
+        clean(&cx, "Clean up orphan Artifacts", "clean-up.artifacts", ARTIFACTS, values).await?;
+        let age = cx.pulp().settings.worker_ttl * 2;
+        tombstone::collect(cx.pulp(), chrono::Duration::from_std(age)?).await?;
+        Ok(())
+    }
+}
+
+const CONTENT: &str = "
+    DELETE FROM content WHERE pulp_id IN (
+        SELECT pulp_id FROM content
+        WHERE pulp_domain_id = $1 AND timestamp_of_interest < $2 AND ($4::uuid[] IS NULL OR pulp_id = ANY($4))
+          AND NOT EXISTS (SELECT FROM repository_content held WHERE held.content_id = content.pulp_id)
+          AND NOT EXISTS (SELECT FROM content_artifact file JOIN published_artifact
+                          ON published_artifact.content_artifact_id = file.pulp_id
+                          WHERE file.content_id = content.pulp_id)
+        LIMIT $3 FOR UPDATE SKIP LOCKED)";
+
+const ARTIFACTS: &str = "
+    WITH gone AS (
+        DELETE FROM artifact WHERE pulp_id IN (
+            SELECT pulp_id FROM artifact
+            WHERE pulp_domain_id = $1 AND timestamp_of_interest < $2
+              AND NOT EXISTS (SELECT FROM content_artifact WHERE artifact_id = artifact.pulp_id)
+              AND NOT EXISTS (SELECT FROM published_metadata WHERE artifact_id = artifact.pulp_id)
+            LIMIT $3 FOR UPDATE SKIP LOCKED)
+        RETURNING pulp_domain_id, sha256, file)
+    INSERT INTO artifact_tombstone (pulp_domain_id, sha256, file) SELECT * FROM gone
+    ON CONFLICT (pulp_domain_id, sha256) DO UPDATE SET pulp_created = clock_timestamp()";
+
+async fn clean<const N: usize>(
+    cx: &TaskContext,
+    message: &str,
+    code: &str,
+    sql: &str,
+    values: [Value; N],
+) -> anyhow::Result<()> {
+    let mut progress = cx.progress(message, code, None).await?;
+    let mut conflicts = 0;
+    loop {
+        let txn = cx.begin().await?;
+        let deleted = match txn.execute_raw(db::sql(sql, values.clone())).await {
+            Ok(result) => result.rows_affected(),
+            Err(error) => match error.sql_err() {
+                Some(SqlErr::ForeignKeyConstraintViolation(_)) if conflicts < ATTEMPTS => {
+                    conflicts += 1;
+                    continue;
+                }
+                _ => return Err(error.into()),
+            },
+        };
+        txn.commit().await?;
+        progress.advance(deleted).await?;
+        if deleted == 0 {
+            return progress.finish().await;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Tasks on repository versions: modify and delete.
+
+use anyhow::Context;
+use entities::{kind, repository, repository_version};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::version::{self, Draft};
+use crate::{Resources, Task, TaskContext};
+
+/// What to take out of the base of a new version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Removal {
+    /// Everything: `["*"]`.
+    All,
+    /// These units.
+    Units(Vec<Uuid>),
+}
+
+/// Makes a version by removing units, then adding units (C11).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddAndRemove {
+    /// The repository.
+    pub repository: Uuid,
+    /// The type of the repository, such as `file.file`.
+    pub pulp_type: String,
+    /// Units to add.
+    pub add: Vec<Uuid>,
+    /// Units to remove first.
+    pub remove: Removal,
+    /// The version to start from; the latest if absent.
+    pub base_version: Option<i32>,
+}
+
+/// Deletes one version; what it added or removed is folded into the next (C15).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeleteVersion {
+    /// The repository.
+    pub repository: Uuid,
+    /// The type of the repository, such as `file.file`.
+    pub pulp_type: String,
+    /// The number of the version.
+    pub number: i32,
+}
+
+impl Task for AddAndRemove {
+    const NAME: &'static str = "pulpcore.app.tasks.repository.add_and_remove";
+
+    fn resources(&self) -> Resources {
+        lock(&self.pulp_type, self.repository)
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let mut draft = Draft::begin(&cx, self.repository).await?;
+        if let Some(base) = self.base_version {
+            draft.reset_to(base).await?;
+        }
+        match self.remove {
+            Removal::All => draft.remove_all().await?,
+            Removal::Units(units) => draft.remove(&units).await?,
+        }
+        draft.add(&self.add).await?;
+        draft.finish().await?;
+        Ok(())
+    }
+}
+
+impl Task for DeleteVersion {
+    const NAME: &'static str = "pulpcore.app.tasks.repository.delete_version";
+
+    fn resources(&self) -> Resources {
+        lock(&self.pulp_type, self.repository)
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        version::delete(&cx, self.repository, self.number).await
+    }
+}
+
+fn lock(pulp_type: &str, repository: Uuid) -> Resources {
+    match kind::of("repository", pulp_type) {
+        Some(kind) => Resources::none().exclusive(kind.prn(repository)),
+        None => Resources::none(),
+    }
+}
+
+/// The repository, which the task has locked.
+pub async fn find(cx: &TaskContext, id: Uuid) -> anyhow::Result<repository::Model> {
+    let repository = repository::Entity::find_by_id(id).one(&cx.pulp().db).await?;
+    repository.with_context(|| format!("the repository {id} no longer exists"))
+}
+
+/// A complete version by its number.
+pub async fn find_version(
+    cx: &TaskContext,
+    repository: Uuid,
+    number: i32,
+) -> anyhow::Result<repository_version::Model> {
+    let version = repository_version::Entity::find()
+        .filter(repository_version::Column::RepositoryId.eq(repository))
+        .filter(repository_version::Column::Number.eq(number))
+        .filter(repository_version::Column::Complete.eq(true))
+        .one(&cx.pulp().db)
+        .await?;
+    version.with_context(|| format!("version {number} of the repository {repository} no longer exists"))
+}

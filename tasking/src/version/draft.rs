@@ -1,0 +1,185 @@
+//! A version in the making.
+
+use anyhow::Context;
+use entities::{Kind, db, kind, repository, repository_version};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Set, Statement};
+use uuid::Uuid;
+
+use super::{counts, retain};
+use crate::tasks::repository::{find, find_version};
+use crate::{FencedTransaction, TaskContext, repository_type};
+
+/// Units per statement.
+const BATCH: usize = 5000;
+
+/// A version that is not complete yet. Dropped without [`Draft::finish`], it stays invisible; the end of the task
+/// removes it (C18).
+#[derive(Debug)]
+pub struct Draft {
+    cx: TaskContext,
+    repository: repository::Model,
+    kind: &'static Kind,
+    id: Uuid,
+    number: i32,
+    base: Option<Uuid>,
+}
+
+impl Draft {
+    /// Begins a version with the content of the repository's latest. The task has to hold the repository.
+    pub async fn begin(cx: &TaskContext, repository: Uuid) -> anyhow::Result<Draft> {
+        let repository = find(cx, repository).await?;
+        let kind = kind::of("repository", &repository.pulp_type)
+            .with_context(|| format!("no plugin of this worker has {} repositories", repository.pulp_type))?;
+        let (id, number) = (Uuid::now_v7(), repository.next_version);
+        let txn = cx.begin().await?;
+        discard(&txn, repository.pulp_id, number).await?;
+        repository_version::ActiveModel {
+            pulp_id: Set(id),
+            repository_id: Set(repository.pulp_id),
+            number: Set(number),
+            complete: Set(false),
+            task_id: Set(Some(cx.task_id())),
+            ..Default::default()
+        }
+        .insert(&*txn)
+        .await?;
+        txn.commit().await?;
+        Ok(Draft { cx: cx.clone(), repository, kind, id, number, base: None })
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &repository::Model {
+        &self.repository
+    }
+
+    /// The number the version gets.
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// Sets the content back to that of a complete version.
+    pub async fn reset_to(&mut self, number: i32) -> anyhow::Result<()> {
+        let base = find_version(&self.cx, self.repository.pulp_id, number).await?;
+        let txn = self.cx.begin().await?;
+        let remove = "UPDATE repository_content SET version_removed = $2
+                      WHERE repository_id = $1 AND version_removed IS NULL AND version_added < $2
+                        AND version_added > $3";
+        txn.execute_raw(self.statement(remove, number)).await?;
+        let add = "INSERT INTO repository_content (repository_id, content_id, version_added)
+                   SELECT $1, content_id, $2 FROM repository_content
+                   WHERE repository_id = $1 AND version_added <= $3 AND version_removed > $3
+                     AND version_removed <= $2
+                     AND NOT EXISTS (SELECT FROM repository_content AS present
+                                     WHERE present.repository_id = $1 AND present.version_removed IS NULL
+                                       AND present.content_id = repository_content.content_id)";
+        txn.execute_raw(self.statement(add, number)).await?;
+        txn.commit().await?;
+        self.base = Some(base.pulp_id);
+        Ok(())
+    }
+
+    fn statement(&self, sql: &str, base: i32) -> Statement {
+        db::sql(sql, [self.repository.pulp_id.into(), self.number.into(), base.into()])
+    }
+
+    /// Removes everything.
+    pub async fn remove_all(&self) -> anyhow::Result<()> {
+        let txn = self.cx.begin().await?;
+        let values = [self.repository.pulp_id.into(), self.number.into()];
+        let added = "DELETE FROM repository_content WHERE repository_id = $1 AND version_added = $2";
+        txn.execute_raw(db::sql(added, values.clone())).await?;
+        let present = "UPDATE repository_content SET version_removed = $2
+                       WHERE repository_id = $1 AND version_removed IS NULL";
+        txn.execute_raw(db::sql(present, values)).await?;
+        txn.commit().await
+    }
+
+    /// Removes units; those that are not there are passed over.
+    pub async fn remove(&self, units: &[Uuid]) -> anyhow::Result<()> {
+        for batch in units.chunks(BATCH) {
+            let txn = self.cx.begin().await?;
+            let values = [self.repository.pulp_id.into(), self.number.into(), batch.to_vec().into()];
+            let added = "DELETE FROM repository_content
+                         WHERE repository_id = $1 AND version_added = $2 AND content_id = ANY($3)";
+            txn.execute_raw(db::sql(added, values.clone())).await?;
+            let present = "UPDATE repository_content SET version_removed = $2
+                           WHERE repository_id = $1 AND version_removed IS NULL AND content_id = ANY($3)";
+            txn.execute_raw(db::sql(present, values)).await?;
+            txn.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Adds units; those that are there already are passed over.
+    pub async fn add(&self, units: &[Uuid]) -> anyhow::Result<()> {
+        for batch in units.chunks(BATCH) {
+            let txn = self.cx.begin().await?;
+            self.add_in(&txn, batch).await?;
+            txn.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// [`Draft::add`] in a transaction that makes the units, at most a few thousand.
+    pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<()> {
+        let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
+        let removed = "UPDATE repository_content SET version_removed = NULL
+                       WHERE repository_id = $1 AND version_removed = $2 AND content_id = ANY($3)";
+        txn.execute_raw(db::sql(removed, values.clone())).await?;
+        let new = "INSERT INTO repository_content (repository_id, content_id, version_added)
+                   SELECT DISTINCT $1, unit, $2 FROM unnest($3::uuid[]) AS unit
+                   WHERE NOT EXISTS (SELECT FROM repository_content AS present
+                                     WHERE present.repository_id = $1 AND present.content_id = unit
+                                       AND present.version_removed IS NULL)";
+        txn.execute_raw(db::sql(new, values)).await?;
+        Ok(())
+    }
+
+    /// Settles conflicts, then makes the version visible and the task's created resource. Without a change there is
+    /// no version: it is dropped and the answer is `None` (C12).
+    pub async fn finish(self) -> anyhow::Result<Option<repository_version::Model>> {
+        let rules = repository_type::of(&self.repository.pulp_type).with_context(|| {
+            format!("no plugin of this worker knows {} repositories", self.repository.pulp_type)
+        })?;
+        let txn = self.cx.begin().await?;
+        rules.settle(&txn, &self).await?;
+        let counts = counts::of(&*txn, self.repository.pulp_id, self.number).await?;
+        if counts.is_unchanged() {
+            discard(&txn, self.repository.pulp_id, self.number).await?;
+            txn.commit().await?;
+            return Ok(None);
+        }
+        let version = repository_version::ActiveModel {
+            pulp_id: Set(self.id),
+            base_version_id: Set(self.base),
+            complete: Set(true),
+            task_id: Set(None),
+            content_counts: Set(counts.to_json()),
+            ..Default::default()
+        }
+        .update(&*txn)
+        .await?;
+        let sql = "UPDATE repository SET next_version = $2 WHERE pulp_id = $1";
+        txn.execute_raw(db::sql(sql, [self.repository.pulp_id.into(), (self.number + 1).into()])).await?;
+        let href = self.kind.version_href(self.repository.pulp_id, self.number);
+        self.cx.created(&txn, self.id, &href, &kind::REPOSITORY_VERSION.prn(self.id)).await?;
+        txn.commit().await?;
+
+        rules.completed(&self.cx, &version).await?;
+        retain(&self.cx, self.repository.pulp_id).await?;
+        Ok(Some(version))
+    }
+}
+
+/// Removes an incomplete version of this number, if an earlier task left one.
+async fn discard(txn: &FencedTransaction, repository: Uuid, number: i32) -> anyhow::Result<()> {
+    let values = [repository.into(), number.into()];
+    for sql in [
+        "DELETE FROM repository_content WHERE repository_id = $1 AND version_added = $2",
+        "UPDATE repository_content SET version_removed = NULL WHERE repository_id = $1 AND version_removed = $2",
+        "DELETE FROM repository_version WHERE repository_id = $1 AND number = $2 AND NOT complete",
+    ] {
+        txn.execute_raw(db::sql(sql, values.clone())).await?;
+    }
+    Ok(())
+}
