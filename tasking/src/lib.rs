@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod dispatch;
+pub mod download;
 pub mod plugin;
 pub mod progress;
 pub mod registry;
