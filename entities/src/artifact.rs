@@ -7,6 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Digests;
 use crate::storage::{Staged, Storage};
 use crate::{Result, db};
 
@@ -45,6 +46,20 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// All digests that are known.
+    pub fn digests(&self) -> Digests {
+        Digests {
+            md5: self.md5.clone(),
+            sha1: self.sha1.clone(),
+            sha224: self.sha224.clone(),
+            sha256: Some(self.sha256.clone()),
+            sha384: self.sha384.clone(),
+            sha512: self.sha512.clone(),
+        }
+    }
+}
 
 /// Files that get their final name at the same time.
 const SIMULTANEOUS: usize = 16;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One row of `remote`.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "remote")]
 pub struct Model {
     /// Identity of the row: a UUIDv7.

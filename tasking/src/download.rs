@@ -79,6 +79,11 @@ impl Downloader {
         })))
     }
 
+    /// A downloader for URLs that belong to no remote: no credentials, the usual limits.
+    pub fn anonymous(pulp: &Pulp, cid: &str) -> anyhow::Result<Downloader> {
+        Downloader::new(pulp, &remote::Model { tls_validation: true, ..remote::Model::default() }, cid)
+    }
+
     /// How many downloads may run at the same time.
     pub fn concurrency(&self) -> usize {
         self.0.concurrency

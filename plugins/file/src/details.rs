@@ -1,0 +1,30 @@
+//! What is special to file repositories and publications: their `details` columns.
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the manifest where nobody chose another (C22).
+pub const MANIFEST: &str = "PULP_MANIFEST";
+
+/// Details of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryDetails {
+    /// Whether every new version is published (C23).
+    pub autopublish: bool,
+    /// The name of the manifest of those publications; null makes none.
+    pub manifest: Option<String>,
+}
+
+impl Default for RepositoryDetails {
+    fn default() -> RepositoryDetails {
+        RepositoryDetails { autopublish: false, manifest: Some(MANIFEST.to_owned()) }
+    }
+}
+
+/// Details of a publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PublicationDetails {
+    /// The name of its manifest; null if it has none.
+    pub manifest: Option<String>,
+}

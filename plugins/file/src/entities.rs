@@ -1,0 +1,3 @@
+//! The plugin's rows.
+
+pub mod file_content;

@@ -1,0 +1,20 @@
+-- A file is a path and the SHA-256 of its bytes; the same pair is one unit, whoever brings it (C06).
+-- The unit's row in content is written second, when it is known which units are new: hence the deferred check.
+-- Byte order makes "everything below a directory" a range of the index.
+CREATE TABLE file_content (
+    content_id uuid PRIMARY KEY REFERENCES content ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    pulp_domain_id uuid NOT NULL REFERENCES domain,
+    relative_path text COLLATE "C" NOT NULL,
+    sha256 text NOT NULL,
+    UNIQUE (pulp_domain_id, relative_path, sha256)
+);
+CREATE INDEX file_content_by_digest ON file_content (sha256);
+
+-- The manifest of a running sync: finds a path that is listed twice, and at the end of a mirror what is listed no
+-- more, without holding the manifest in memory. Rows go with the sync; those of a task that died are swept by the next.
+CREATE UNLOGGED TABLE file_sync_entry (
+    task_id uuid NOT NULL,
+    relative_path text COLLATE "C" NOT NULL,
+    content_id uuid NOT NULL,
+    PRIMARY KEY (task_id, relative_path)
+);
