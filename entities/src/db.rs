@@ -20,16 +20,30 @@ pub mod lock {
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
 /// or password shows at once.
 pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
+    connect_with(settings, application_name, settings.database_connections, &[]).await
+}
+
+/// As [`connect`], with at most `connections` sessions that have the given run-time parameters.
+pub async fn connect_with(
+    settings: &Settings,
+    application_name: &str,
+    connections: u32,
+    parameters: &[(&'static str, String)],
+) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(settings.database_url.0.as_str());
     let name = application_name.to_owned();
+    let parameters = parameters.to_vec();
     options
         .min_connections(0)
-        .max_connections(settings.database_connections)
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .idle_timeout(Duration::from_secs(60))
         .test_before_acquire_if_idle_for(Duration::from_secs(5))
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |options| options.application_name(&name));
+        .map_sqlx_postgres_opts(move |options| {
+            let options = options.application_name(&name);
+            if parameters.is_empty() { options } else { options.options(parameters.clone()) }
+        });
     Database::connect(options).await
 }
 

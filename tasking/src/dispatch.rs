@@ -1,7 +1,8 @@
 //! Dispatch: writes a task's row and rings the doorbell; and cancellation, its counterpart.
 
-use entities::{Pulp, Result, db, kind};
-use sea_orm::ConnectionTrait;
+use entities::task::{self, TaskState};
+use entities::{Error, Pulp, Result, db, kind};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use uuid::Uuid;
 
 use crate::Task;
@@ -64,5 +65,26 @@ impl Dispatcher {
         ];
         self.pulp.db.execute_raw(db::sql(sql, values)).await?;
         Ok(id)
+    }
+
+    /// Cancels a task: a waiting one is canceled at once, a running one is told to stop (T14). Answers the row as it
+    /// is then. Canceling again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Conflict`] if the task has ended already.
+    pub async fn cancel(&self, id: Uuid) -> Result<task::Model> {
+        let sql = "UPDATE task SET
+                       state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
+                       finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END,
+                       pulp_last_updated = clock_timestamp()
+                   WHERE pulp_id = $1 AND state IN ('waiting', 'running')";
+        let changed = self.pulp.db.execute_raw(db::sql(sql, [id.into()])).await?.rows_affected() > 0;
+        let task = task::Entity::find_by_id(id).one(&self.pulp.db).await?;
+        let task = task.ok_or_else(|| Error::not_found("task", id))?;
+        if !changed && task.state != TaskState::Canceling {
+            let state = task.state.as_str();
+            return Err(Error::Conflict(format!("The task has ended already: it is {state}.")));
+        }
+        Ok(task)
     }
 }

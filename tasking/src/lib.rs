@@ -6,13 +6,18 @@
 pub mod context;
 pub mod dispatch;
 pub mod download;
+mod heartbeat;
 pub mod plugin;
+pub mod process;
 pub mod progress;
 pub mod registry;
 pub mod repository_type;
+pub mod resource_manager;
+pub mod shutdown;
 pub mod task;
 pub mod tasks;
 pub mod version;
+pub mod worker;
 
 pub use context::{FencedTransaction, TaskContext};
 pub use dispatch::{Dispatcher, Origin};
@@ -20,4 +25,9 @@ pub use plugin::TaskPlugin;
 pub use progress::Progress;
 pub use registry::Tasks;
 pub use repository_type::RepositoryType;
+pub use shutdown::Shutdown;
 pub use task::{Resources, Task};
+
+/// The answer of a worker or a resource manager that is asked for the style of tasking there is none of.
+const POSTGRES_STYLE: &str = "Tasking without Redis (USE_NEW_WORKER_STYLE=true) is not available in this version. \
+                              Unset USE_NEW_WORKER_STYLE and set REDIS_URL.";

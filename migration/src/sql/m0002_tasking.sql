@@ -130,3 +130,169 @@ BEGIN
              FOR EACH STATEMENT EXECUTE FUNCTION forget_created_resource()', kept);
     END LOOP;
 END $$;
+
+-- The steps of a task's life that more than one process takes part in. Locks are taken in one order everywhere:
+-- leader (advisory), process, task. 20556 is the key of the leader lock.
+
+-- Becomes the leader: nobody's claim of an older epoch commits after this. NULL if somebody else was quicker, that is
+-- if the epoch is not the one that was read after taking the lease.
+CREATE FUNCTION become_leader(p_process uuid, p_name text, p_versions jsonb, p_expected bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE grown bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(20556, 0);
+    UPDATE leader SET epoch = epoch + 1, process_id = p_process, since = clock_timestamp()
+        WHERE epoch = p_expected RETURNING epoch INTO grown;
+    IF grown IS NULL THEN RETURN NULL; END IF;
+    UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+        WHERE kind = 'resource-manager' AND gone_at IS NULL;
+    INSERT INTO process (pulp_id, kind, name, versions) VALUES (p_process, 'resource-manager', p_name, p_versions);
+    INSERT INTO process_beat (process_id) VALUES (p_process);
+    RETURN grown;
+END $$;
+
+-- Takes the locks of a claim. Answers why the worker may not claim, or NULL if it may. Without p_wait a lock that
+-- somebody holds is an answer, too.
+CREATE FUNCTION refuse_claim(p_worker uuid, p_epoch bigint, p_wait boolean) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_wait THEN
+        PERFORM pg_advisory_xact_lock_shared(20556, 0);
+    ELSIF NOT pg_try_advisory_xact_lock_shared(20556, 0) THEN
+        RETURN 'busy';
+    END IF;
+    PERFORM 1 FROM leader WHERE epoch = p_epoch;
+    IF NOT FOUND THEN RETURN 'epoch'; END IF;
+    IF p_wait THEN
+        PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL FOR SHARE;
+    ELSE
+        PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL FOR SHARE SKIP LOCKED;
+    END IF;
+    IF NOT FOUND THEN RETURN 'gone'; END IF;
+    RETURN NULL;
+END $$;
+
+-- The part of a claim after its locks are held, or refused with p_refusal.
+CREATE FUNCTION take_task(p_task uuid, p_worker uuid, p_token uuid, p_unblocked timestamptz, p_refusal text,
+    OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
+    OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+LANGUAGE plpgsql AS $$
+DECLARE t task%ROWTYPE;
+BEGIN
+    IF p_refusal IS NULL THEN
+        UPDATE task SET state = 'running', worker_id = p_worker, claim_token = p_token,
+                        unblocked_at = p_unblocked, started_at = clock_timestamp(),
+                        pulp_last_updated = clock_timestamp()
+            WHERE pulp_id = p_task AND state = 'waiting' RETURNING * INTO t;
+    END IF;
+    claimed := t.pulp_id IS NOT NULL;
+    IF NOT claimed THEN
+        SELECT * INTO t FROM task WHERE pulp_id = p_task;
+        claimed := coalesce(t.claim_token = p_token AND t.state IN ('running', 'canceling'), false);
+        IF NOT claimed THEN
+            refusal := coalesce(p_refusal, t.state::text, 'unknown');
+            RETURN;
+        END IF;
+    END IF;
+    name := t.name; logging_cid := t.logging_cid; args := t.args; domain := t.pulp_domain_id;
+    task_group := t.task_group_id; created_by := t.created_by;
+END $$;
+
+-- Claims a waiting task. `claimed` says whether it is this worker's now, by this token: repeating a call whose answer
+-- was lost gives the same answer. `refusal` says why not: epoch, gone, busy, or the state of the task.
+CREATE FUNCTION claim_task(p_task uuid, p_worker uuid, p_token uuid, p_epoch bigint, p_unblocked timestamptz,
+    OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
+    OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT c.* INTO claimed, refusal, name, logging_cid, args, domain, task_group, created_by
+        FROM take_task(p_task, p_worker, p_token, p_unblocked, refuse_claim(p_worker, p_epoch, true)) AS c;
+END $$;
+
+-- Ends a task, and claims the next one in the same commit if one is given. Whatever comes of the next, this one ends.
+-- `final` is the state it has ended in: a cancel that came first wins. It is NULL if the task is not this claim's.
+CREATE FUNCTION finish_task(p_task uuid, p_worker uuid, p_token uuid, p_state text, p_error jsonb, p_result jsonb,
+    p_next uuid, p_next_token uuid, p_epoch bigint, p_unblocked timestamptz,
+    OUT final text, OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
+    OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+LANGUAGE plpgsql AS $$
+DECLARE ended task_state;
+BEGIN
+    claimed := false;
+    IF p_next IS NOT NULL THEN refusal := refuse_claim(p_worker, p_epoch, false); END IF;
+    UPDATE task SET state = CASE state WHEN 'canceling' THEN 'canceled' ELSE p_state::task_state END,
+                    error = CASE state WHEN 'canceling' THEN NULL ELSE p_error END,
+                    result = CASE state WHEN 'canceling' THEN NULL ELSE p_result END,
+                    finished_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+        WHERE pulp_id = p_task AND worker_id = p_worker AND claim_token = p_token
+          AND state IN ('running', 'canceling')
+        RETURNING state INTO ended;
+    IF ended IS NOT NULL THEN
+        UPDATE progress_report SET state = ended::text
+            WHERE task_id = p_task AND progress_report.state IN ('waiting', 'running');
+    ELSE
+        SELECT state INTO ended FROM task WHERE pulp_id = p_task AND claim_token = p_token;
+    END IF;
+    final := ended::text;
+    IF p_next IS NULL THEN RETURN; END IF;
+    SELECT c.* INTO claimed, refusal, name, logging_cid, args, domain, task_group, created_by
+        FROM take_task(p_next, p_worker, p_next_token, p_unblocked, refusal) AS c;
+END $$;
+
+-- Makes the tasks of a process final that is not there any more. Answers which.
+CREATE FUNCTION end_tasks_of(p_worker uuid) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE ended uuid[];
+BEGIN
+    WITH final AS (
+        UPDATE task SET state = CASE state WHEN 'canceling' THEN 'canceled'::task_state ELSE 'failed' END,
+                        error = CASE state WHEN 'canceling' THEN NULL
+                                ELSE '{"reason": "Worker has gone missing."}'::jsonb END,
+                        finished_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+            WHERE worker_id = p_worker AND state IN ('running', 'canceling')
+            RETURNING pulp_id, state),
+    reports AS (
+        UPDATE progress_report SET state = final.state::text FROM final
+            WHERE task_id = final.pulp_id AND progress_report.state IN ('waiting', 'running'))
+    SELECT coalesce(array_agg(pulp_id), '{}') INTO ended FROM final;
+    RETURN ended;
+END $$;
+
+-- Gives a process up whose beat counter an observer has seen unchanged for its time to live. Answers which tasks ended
+-- by that; NULL if the process lives, or if p_epoch is given and not the leader's. A row that somebody holds is not
+-- waited for: lock_timeout makes the call fail, to be repeated after the holder's sessions are ended.
+CREATE FUNCTION give_up(p_process uuid, p_counter bigint, p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', '1s', true);
+    IF p_epoch IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(20556, 0);
+        PERFORM 1 FROM leader WHERE epoch = p_epoch;
+        IF NOT FOUND THEN RETURN NULL; END IF;
+    END IF;
+    PERFORM 1 FROM process WHERE pulp_id = p_process FOR NO KEY UPDATE;
+    PERFORM 1 FROM process_beat WHERE process_id = p_process AND counter <> p_counter;
+    IF FOUND THEN RETURN NULL; END IF;
+    UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+        WHERE pulp_id = p_process AND gone_at IS NULL;
+    RETURN end_tasks_of(p_process);
+END $$;
+
+-- Ends the tasks that run nowhere: their process is gone, or was never known.
+CREATE FUNCTION end_abandoned(p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE
+    ended uuid[] := '{}';
+    absent uuid;
+BEGIN
+    PERFORM set_config('lock_timeout', '1s', true);
+    IF p_epoch IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(20556, 0);
+        PERFORM 1 FROM leader WHERE epoch = p_epoch;
+        IF NOT FOUND THEN RETURN NULL; END IF;
+    END IF;
+    FOR absent IN
+        SELECT DISTINCT worker_id FROM task
+        WHERE state IN ('running', 'canceling') AND worker_id IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM process WHERE process.pulp_id = worker_id AND gone_at IS NULL)
+    LOOP
+        ended := ended || end_tasks_of(absent);
+    END LOOP;
+    RETURN ended;
+END $$;

@@ -1,0 +1,160 @@
+//! Who is who: the row and the heartbeat of a process.
+//!
+//! A process is a UUID drawn at its start; its label, usually `<pid>@<host>`, is for people and for the name of its
+//! queue. A label in use is refused only while its holder's beat is seen to advance.
+
+use std::time::Duration;
+
+use entities::{Error, Pulp, Result, db};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::heartbeat::Heart;
+
+/// The label under which the resource manager that leads is listed.
+pub const RESOURCE_MANAGER: &str = "resource-manager";
+
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessKind {
+    /// Serves the REST API.
+    Api,
+    /// Serves content.
+    Content,
+    /// Runs tasks.
+    Worker,
+    /// Routes tasks to workers.
+    ResourceManager,
+}
+
+impl ProcessKind {
+    /// The name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProcessKind::Api => "api",
+            ProcessKind::Content => "content",
+            ProcessKind::Worker => "worker",
+            ProcessKind::ResourceManager => "resource-manager",
+        }
+    }
+}
+
+/// A process that is known to the others. Dropped without [`Registration::stop`], it falls silent, and is given up by
+/// the others after its time to live.
+#[derive(Debug)]
+pub struct Registration {
+    id: Uuid,
+    db: DatabaseConnection,
+    heart: Heart,
+}
+
+impl Registration {
+    /// Makes the process known as `name` and begins to beat. `ttl` is how long the others take its silence.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a process of this kind and name is alive. If one is listed but silent, this waits for
+    /// `ttl` and then replaces it.
+    pub async fn start(
+        pulp: &Pulp,
+        kind: ProcessKind,
+        name: &str,
+        ttl: Duration,
+    ) -> anyhow::Result<Registration> {
+        let id = Uuid::new_v4();
+        while !insert(&pulp.db, id, kind, name).await? {
+            replace_silent(&pulp.db, kind, name, ttl).await?;
+        }
+        Registration::adopt(pulp, id, ttl)
+    }
+
+    /// Begins to beat for a row that is there already.
+    pub(crate) fn adopt(pulp: &Pulp, id: Uuid, ttl: Duration) -> anyhow::Result<Registration> {
+        let heart = Heart::start(&pulp.settings, id, beat_interval(ttl))?;
+        Ok(Registration { id, db: pulp.db.clone(), heart })
+    }
+
+    /// The process's identity.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Fires when somebody has given the process up: nothing it does counts any more.
+    pub fn gone(&self) -> &CancellationToken {
+        self.heart.gone()
+    }
+
+    /// How long ago the last successful beat was sent.
+    pub fn silence(&self) -> Duration {
+        self.heart.silence()
+    }
+
+    /// Says that the process stops, so that nobody waits for it.
+    pub async fn stop(self) -> Result<()> {
+        let sql = "UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+                   WHERE pulp_id = $1 AND gone_at IS NULL";
+        self.db.execute_raw(db::sql(sql, [self.id.into()])).await?;
+        Ok(())
+    }
+}
+
+/// `<pid>@<host>`, the label of a process that was not given one (T32).
+pub fn default_name() -> String {
+    format!("{}@{}", std::process::id(), host())
+}
+
+/// A given label, with `%h` replaced by the name of the host (T32).
+pub fn expand_name(name: &str) -> String {
+    name.replace("%h", &host())
+}
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// How often a process beats whose silence is taken for `ttl`.
+pub(crate) fn beat_interval(ttl: Duration) -> Duration {
+    (ttl / 10).clamp(Duration::from_millis(20), Duration::from_secs(3))
+}
+
+/// What a process says about its components.
+pub(crate) fn versions() -> serde_json::Value {
+    serde_json::json!({ "core": entities::API_LEVEL })
+}
+
+/// False if the label is taken.
+async fn insert(db: &DatabaseConnection, id: Uuid, kind: ProcessKind, name: &str) -> Result<bool> {
+    let sql = "WITH process AS (
+                   INSERT INTO process (pulp_id, kind, name, versions) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (kind, name) WHERE gone_at IS NULL DO NOTHING RETURNING pulp_id)
+               INSERT INTO process_beat (process_id) SELECT pulp_id FROM process";
+    let values = [id.into(), kind.as_str().into(), name.into(), versions().into()];
+    Ok(db.execute_raw(db::sql(sql, values)).await?.rows_affected() > 0)
+}
+
+/// Gives up the holder of a label, if it keeps silent for `ttl`.
+async fn replace_silent(db: &DatabaseConnection, kind: ProcessKind, name: &str, ttl: Duration) -> Result<()> {
+    let sql = "SELECT pulp_id, counter FROM process JOIN process_beat ON process_id = pulp_id
+               WHERE kind = $1 AND name = $2 AND gone_at IS NULL";
+    let mut first: Option<(Uuid, i64)> = None;
+    let since = Instant::now();
+    loop {
+        let row = db.query_one_raw(db::sql(sql, [kind.as_str().into(), name.into()])).await?;
+        let Some(row) = row else { return Ok(()) };
+        let seen: (Uuid, i64) = (row.try_get("", "pulp_id")?, row.try_get("", "counter")?);
+        if *first.get_or_insert(seen) != seen {
+            let kind = kind.as_str();
+            return Err(Error::Conflict(format!(
+                "A {kind} called {name} is running: its heartbeat advances. Stop it, or start this one with \
+                 another name."
+            )));
+        }
+        if since.elapsed() >= ttl {
+            let sql = "SELECT give_up($1, $2, NULL)";
+            db.execute_raw(db::sql(sql, [seen.0.into(), seen.1.into()])).await?;
+            return Ok(());
+        }
+        tokio::time::sleep(beat_interval(ttl)).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! The resource manager: of all that are started one leads, and routes tasks to workers.
+
+use std::time::Duration;
+
+use entities::Pulp;
+use entities::settings::WorkerStyle;
+
+use crate::Shutdown;
+
+/// The exit status of a manager that does not lead (any more), for supervisors to start it again (T31).
+pub const EXIT_NOT_LEADING: u8 = 75;
+
+/// What a manager does that finds the lease taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    /// Ends at once.
+    #[default]
+    Exit,
+    /// Waits for the lease, however long it takes.
+    Wait,
+    /// Waits for the lease so long, then ends.
+    For(Duration),
+}
+
+impl std::str::FromStr for Standby {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Standby, String> {
+        match text {
+            "exit" => Ok(Standby::Exit),
+            "wait" => Ok(Standby::Wait),
+            seconds => match seconds.parse() {
+                Ok(seconds) => Ok(Standby::For(Duration::from_secs(seconds))),
+                Err(_) => Err(format!("{text} is neither exit nor wait nor a number of seconds")),
+            },
+        }
+    }
+}
+
+/// How a manager is started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ManagerOptions {
+    /// What it does if another one leads.
+    pub standby: Standby,
+}
+
+/// Why a manager ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was asked to.
+    Stopped,
+    /// Another one leads; nothing was written anywhere.
+    Taken {
+        /// The label of the leader.
+        holder: String,
+        /// How long its lease runs.
+        remaining: Duration,
+    },
+    /// It led, and another one does now.
+    Deposed,
+}
+
+impl Outcome {
+    /// The exit status of the process.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Outcome::Stopped => 0,
+            Outcome::Taken { .. } | Outcome::Deposed => EXIT_NOT_LEADING,
+        }
+    }
+}
+
+/// Stands for election, and leads until `shutdown` or until the lease is lost.
+///
+/// # Errors
+/// If Redis is not configured, or Redis or Postgres refuse the credentials.
+pub async fn run(pulp: Pulp, _options: ManagerOptions, _shutdown: Shutdown) -> anyhow::Result<Outcome> {
+    anyhow::ensure!(pulp.settings.worker_style == WorkerStyle::Redis, crate::POSTGRES_STYLE);
+    anyhow::bail!("The resource manager is not available in this version.")
+}
