@@ -1,1 +1,29 @@
-//! api
+//! The REST API: endpoints in, a router and an OpenAPI document out.
+//!
+//! An [`Endpoint`] is one value: method, path, operationId, parameters, body, answers and handler. The router and
+//! the document are both folds over the list of all endpoints, so they cannot disagree.
+
+pub mod auth;
+pub mod body;
+pub mod context;
+pub mod correlation;
+pub mod endpoint;
+pub mod openapi;
+pub mod plugin;
+mod problem;
+pub mod query;
+pub mod request;
+pub mod response;
+mod router;
+pub mod schema;
+mod serve;
+pub mod views;
+
+pub use context::Context;
+pub use endpoint::Endpoint;
+pub use plugin::{ApiPlugin, PluginInfo};
+pub use request::Request;
+pub use response::Response;
+pub use serve::serve;
+
+pub(crate) use entities::{Error, Result};

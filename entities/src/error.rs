@@ -16,6 +16,12 @@ pub enum Error {
     /// The input is wrong, field by field (R24).
     #[error("{}", describe(.0))]
     Invalid(FieldErrors),
+    /// The request cannot be read at all: bad JSON, a broken multipart body (R08).
+    #[error("{0}")]
+    Malformed(String),
+    /// The body is of a media type that the operation does not take (R08).
+    #[error("Unsupported media type \"{0}\" in request.")]
+    UnsupportedMediaType(String),
     /// Nobody is logged in and somebody has to be.
     #[error("Authentication credentials were not provided.")]
     Unauthenticated,

@@ -1,0 +1,251 @@
+//! Bodies: JSON, URL-encoded and multipart forms, bounded; files go to the artifact store as they come (R08).
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use entities::storage::{Staged, Storage};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// Bytes that the fields of one request may have together; Django's number.
+const FIELDS_LIMIT: u64 = 2_621_440;
+
+/// Fields and files that one form may have; Django's number.
+const PARTS_LIMIT: usize = 1000;
+
+/// How long the next bytes of a body may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A body that is not read yet.
+pub struct Body(BoxStream<'static, Result<Bytes>>);
+
+/// The fields and files of a body.
+#[derive(Debug, Default)]
+pub struct Form {
+    /// Fields by name. In a form, values are texts, or lists of texts if a name is given several times.
+    pub fields: Map<String, Value>,
+    /// Files by name; complete, but not kept yet.
+    pub files: Vec<(String, Staged)>,
+    /// Whether the values come from a form, where an empty text stands for nothing.
+    pub is_form: bool,
+}
+
+impl Body {
+    /// A body that arrives as a stream.
+    pub fn new<E: std::fmt::Display>(
+        stream: impl futures_util::Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Body {
+        Body(stream.map(|bytes| bytes.map_err(broken)).boxed())
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let next = tokio::time::timeout(READ_TIMEOUT, self.0.next()).await;
+        let late = |_| Error::Malformed("The request body did not arrive in time.".into());
+        next.map_err(late)?.transpose()
+    }
+
+    async fn whole(&mut self) -> Result<Bytes> {
+        let mut whole = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            if (whole.len() + bytes.len()) as u64 > FIELDS_LIMIT {
+                return Err(Error::TooLarge { limit: FIELDS_LIMIT });
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole.freeze())
+    }
+
+    pub(crate) async fn fields(&mut self, headers: &HeaderMap) -> Result<Form> {
+        match media_type(headers) {
+            MediaType::Json => json(&self.whole().await?),
+            MediaType::Urlencoded => Ok(urlencoded(&self.whole().await?)),
+            MediaType::Multipart(boundary) => self.multipart(boundary, None).await,
+            MediaType::Other(name) => match self.whole().await?.is_empty() {
+                true => Ok(Form::default()),
+                false => Err(Error::UnsupportedMediaType(name)),
+            },
+        }
+    }
+
+    pub(crate) async fn form(&mut self, headers: &HeaderMap, storage: &Storage) -> Result<Form> {
+        match media_type(headers) {
+            MediaType::Urlencoded => Ok(urlencoded(&self.whole().await?)),
+            MediaType::Multipart(boundary) => self.multipart(boundary, Some(storage)).await,
+            MediaType::Json => Err(Error::UnsupportedMediaType("application/json".into())),
+            MediaType::Other(name) => Err(Error::UnsupportedMediaType(name)),
+        }
+    }
+
+    async fn multipart(&mut self, boundary: String, storage: Option<&Storage>) -> Result<Form> {
+        let stream = std::mem::replace(&mut self.0, futures_util::stream::empty().boxed());
+        let mut source = Body(stream);
+        let stream = async_stream::try_stream! {
+            while let Some(bytes) = source.next().await? {
+                yield bytes;
+            }
+        };
+        let stream = stream.map(|bytes: Result<Bytes>| bytes.map_err(|error| Box::new(StreamError(error))));
+        let mut parts = multer::Multipart::new(stream, boundary);
+        let mut form = Form { is_form: true, ..Form::default() };
+        let (mut room, mut count) = (FIELDS_LIMIT, 0);
+        while let Some(mut part) = parts.next_field().await.map_err(multipart_error)? {
+            count += 1;
+            if count > PARTS_LIMIT {
+                return Err(Error::Malformed(format!("The form has more than {PARTS_LIMIT} parts.")));
+            }
+            let name = part.name().unwrap_or_default().to_owned();
+            if part.file_name().is_some() {
+                let Some(storage) = storage else {
+                    return Err(Error::field(name, "Unexpected field"));
+                };
+                let mut writer = storage.writer();
+                while let Some(bytes) = part.chunk().await.map_err(multipart_error)? {
+                    writer.write(bytes).await?;
+                }
+                form.files.push((name, writer.finish(&Default::default()).await?));
+                continue;
+            }
+            let mut text = BytesMut::new();
+            while let Some(bytes) = part.chunk().await.map_err(multipart_error)? {
+                room = room.checked_sub(bytes.len() as u64).ok_or(Error::TooLarge { limit: FIELDS_LIMIT })?;
+                text.extend_from_slice(&bytes);
+            }
+            form.push(name, String::from_utf8_lossy(&text).into_owned());
+        }
+        Ok(form)
+    }
+}
+
+impl Form {
+    fn push(&mut self, name: String, text: String) {
+        match self.fields.get_mut(&name) {
+            None => {
+                self.fields.insert(name, text.into());
+            }
+            Some(Value::Array(values)) => values.push(text.into()),
+            Some(first) => *first = Value::Array(vec![first.take(), text.into()]),
+        }
+    }
+
+    /// Takes the file of a name out of the form.
+    pub fn take_file(&mut self, name: &str) -> Option<Staged> {
+        let at = self.files.iter().position(|(field, _)| field == name)?;
+        Some(self.files.swap_remove(at).1)
+    }
+}
+
+enum MediaType {
+    Json,
+    Urlencoded,
+    Multipart(String),
+    Other(String),
+}
+
+fn media_type(headers: &HeaderMap) -> MediaType {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => MediaType::Json,
+        "application/x-www-form-urlencoded" => MediaType::Urlencoded,
+        "multipart/form-data" => match multer::parse_boundary(text) {
+            Ok(boundary) => MediaType::Multipart(boundary),
+            Err(_) => MediaType::Other(text.to_owned()),
+        },
+        _ => MediaType::Other(text.to_owned()),
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Form> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Form::default());
+    }
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| Error::Malformed(format!("JSON parse error - {error}")))?;
+    let kind = match value {
+        Value::Object(fields) => return Ok(Form { fields, ..Form::default() }),
+        Value::Array(_) => "list",
+        Value::String(_) => "str",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::Bool(_) => "bool",
+        Value::Null => "NoneType",
+    };
+    Err(Error::object(format!("Invalid data. Expected a dictionary, but got {kind}.")))
+}
+
+fn urlencoded(bytes: &[u8]) -> Form {
+    let mut form = Form { is_form: true, ..Form::default() };
+    for (name, text) in url::form_urlencoded::parse(bytes) {
+        form.push(name.into_owned(), text.into_owned());
+    }
+    form
+}
+
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::Malformed(format!("The request body broke off: {error}"))
+}
+
+/// Carries our own error through the parser of multipart bodies.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct StreamError(Error);
+
+fn multipart_error(error: multer::Error) -> Error {
+    match error {
+        multer::Error::StreamReadFailed(error) => match error.downcast::<StreamError>() {
+            Ok(error) => error.0,
+            Err(error) => broken(error),
+        },
+        error => Error::Malformed(format!("Multipart form parse error - {error}")),
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(content_type: &'static str, chunks: Vec<&'static str>) -> Result<Form> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+        let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::convert::Infallible>(Bytes::from(chunk)));
+        Body::new(futures_util::stream::iter(chunks)).fields(&headers).await
+    }
+
+    #[tokio::test]
+    async fn three_kinds_of_bodies() {
+        let json = read("application/json; charset=utf-8", vec!["{\"a\":", " 1}"]).await.unwrap();
+        assert_eq!(json.fields["a"], 1);
+        let form = read("application/x-www-form-urlencoded", vec!["a=1&b=x+y&", "a=2"]).await.unwrap();
+        assert_eq!(Value::Object(form.fields), serde_json::json!({"a": ["1", "2"], "b": "x y"}));
+        let multipart = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B--\r\n";
+        let form = read("multipart/form-data; boundary=B", vec![multipart]).await.unwrap();
+        assert_eq!(Value::Object(form.fields), serde_json::json!({"a": "1"}));
+    }
+
+    #[tokio::test]
+    async fn bad_bodies_are_told_apart() {
+        let error = read("application/json", vec!["{"]).await.unwrap_err();
+        assert!(error.to_string().starts_with("JSON parse error - "), "{error}");
+        let error = read("application/json", vec!["[]"]).await.unwrap_err();
+        assert!(error.to_string().contains("Expected a dictionary, but got list."), "{error}");
+        assert!(matches!(read("text/xml", vec!["<a/>"]).await, Err(Error::UnsupportedMediaType(_))));
+        assert!(matches!(
+            read("multipart/form-data; boundary=B", vec!["nothing"]).await,
+            Err(Error::Malformed(_))
+        ));
+        let long = Box::leak("x".repeat(1024 * 1024).into_boxed_str());
+        let error = read("application/json", vec![long, long, long]).await;
+        assert!(matches!(error, Err(Error::TooLarge { limit: FIELDS_LIMIT })));
+    }
+}

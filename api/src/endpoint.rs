@@ -1,0 +1,150 @@
+//! An endpoint is one value, from which both the router and the API document are made.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Method, StatusCode};
+use utoipa::openapi::path::Parameter;
+
+use crate::schema::Component;
+use crate::{Request, Response, Result};
+
+type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
+
+/// Which bodies an operation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// JSON, or a form without files.
+    Fields,
+    /// A form that may hold files; no JSON.
+    Files,
+}
+
+impl Media {
+    /// The media types, in the order in which clients try them.
+    pub fn types(self) -> &'static [&'static str] {
+        match self {
+            Media::Fields => {
+                &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+            }
+            Media::Files => &["multipart/form-data", "application/x-www-form-urlencoded"],
+        }
+    }
+}
+
+/// One operation of the REST API.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its method.
+    pub method: Method,
+    /// Its path below `/pulp/api/v3/`; `{…}` stands for one segment.
+    pub path: String,
+    /// Its path in the API document, where one parameter holds a whole href (R06).
+    pub template: String,
+    /// Its name, by which clients find it (R04).
+    pub operation_id: String,
+    /// The group of the operation, from which bindings make a class (R05).
+    pub tag: String,
+    /// One sentence on what it does.
+    pub summary: String,
+    /// Whether it needs no credentials.
+    pub anonymous: bool,
+    /// Query and header parameters; those of the path follow from the template.
+    pub parameters: Vec<Parameter>,
+    /// What it takes.
+    pub body: Option<(Media, Component)>,
+    /// What it answers if all is well, and in the cases that clients are prepared for.
+    pub answers: Vec<(StatusCode, Option<Component>)>,
+    handler: Handler,
+}
+
+impl Endpoint {
+    /// An operation on a path below `/pulp/api/v3/`.
+    pub fn new<F, Answer>(
+        method: Method,
+        path: impl Into<String>,
+        operation_id: impl Into<String>,
+        tag: impl Into<String>,
+        handler: F,
+    ) -> Endpoint
+    where
+        F: Fn(Request) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let path = path.into();
+        Endpoint {
+            method,
+            template: format!("{}{path}", entities::href::API_ROOT),
+            path,
+            operation_id: operation_id.into(),
+            tag: tag.into(),
+            summary: String::new(),
+            anonymous: false,
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            handler: Arc::new(move |request| handler(request).boxed()),
+        }
+    }
+
+    /// Says what it does, in one sentence.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Endpoint {
+        self.summary = summary.into();
+        self
+    }
+
+    /// Documents it below an href: `{task_href}`, `{file_file_repository_href}modify/`.
+    #[must_use]
+    pub fn template(mut self, template: impl Into<String>) -> Endpoint {
+        self.template = template.into();
+        self
+    }
+
+    /// Lets everybody call it.
+    #[must_use]
+    pub fn anonymous(mut self) -> Endpoint {
+        self.anonymous = true;
+        self
+    }
+
+    /// Adds parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Endpoint {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// Sets what it takes.
+    #[must_use]
+    pub fn body(mut self, media: Media, component: Component) -> Endpoint {
+        self.body = Some((media, component));
+        self
+    }
+
+    /// Adds an answer with a body.
+    #[must_use]
+    pub fn answer(mut self, status: StatusCode, component: Component) -> Endpoint {
+        self.answers.push((status, Some(component)));
+        self
+    }
+
+    /// Adds an answer without a body.
+    #[must_use]
+    pub fn answer_empty(mut self, status: StatusCode) -> Endpoint {
+        self.answers.push((status, None));
+        self
+    }
+
+    /// Runs it.
+    pub fn call(&self, request: Request) -> BoxFuture<'static, Result<Response>> {
+        (self.handler)(request)
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({})", self.method, self.path, self.operation_id)
+    }
+}

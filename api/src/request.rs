@@ -1,0 +1,111 @@
+//! What handlers are given.
+
+use entities::{Href, kind};
+use http::HeaderMap;
+use http::StatusCode;
+use serde::Serialize;
+use tasking::{Origin, Task};
+use uuid::Uuid;
+
+use crate::auth::User;
+use crate::body::{Body, Form};
+use crate::query::Query;
+use crate::response::{self, Response};
+use crate::{Context, Error, Result};
+
+/// One request whose path and method have matched and whose user is known.
+#[derive(Debug)]
+pub struct Request {
+    /// What all requests share.
+    pub context: Context,
+    /// Who asks; nobody where an operation is open to all.
+    pub user: Option<User>,
+    /// The correlation id.
+    pub cid: String,
+    /// The path, without the query.
+    pub path: String,
+    /// What stands for the `{…}` of the endpoint's path, in order.
+    pub segments: Vec<String>,
+    /// The query.
+    pub query: Query,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, unread.
+    pub body: Body,
+}
+
+/// The answer of an operation that goes on as a task. It has this one key and no other (R28).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AsyncOperationResponse)]
+pub struct AsyncOperationResponse {
+    /// The href of the task.
+    #[schema(value_type = String, format = "uri")]
+    pub task: Href,
+}
+
+impl Request {
+    /// The domain the request works in.
+    pub fn domain(&self) -> Uuid {
+        entities::domain::DEFAULT
+    }
+
+    /// The first id of the path.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it is no UUID (R25).
+    pub fn id(&self) -> Result<Uuid> {
+        self.parsed(0)
+    }
+
+    /// A segment of the path as a value; not found if it is none.
+    pub fn parsed<T: std::str::FromStr>(&self, position: usize) -> Result<T> {
+        let segment = self.segments.get(position).map(String::as_str).unwrap_or_default();
+        segment.parse().map_err(|_| Error::not_found("object", segment))
+    }
+
+    /// A header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Reads the body as fields; a form with files is refused.
+    pub async fn fields(&mut self) -> Result<Form> {
+        self.body.fields(&self.headers).await
+    }
+
+    /// Reads the body as a form whose files are staged as they come.
+    pub async fn form(&mut self) -> Result<Form> {
+        self.body.form(&self.headers, &self.context.pulp.storage).await
+    }
+
+    /// Where a task of this request comes from.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            domain: self.domain(),
+            user: self.user.as_ref().map(|user| user.id),
+            logging_cid: self.cid.clone(),
+            parent: None,
+            group: None,
+        }
+    }
+
+    /// Dispatches a task and answers 202 with its href.
+    pub async fn dispatch<T: Task>(&self, task: &T) -> Result<Response> {
+        let id = self.context.dispatcher.dispatch(task, self.origin()).await?;
+        let body = AsyncOperationResponse { task: kind::TASK.href(id) };
+        response::json(StatusCode::ACCEPTED, &body)
+    }
+
+    /// The address of this request with another query, as the client sees it: for `next` and `previous`.
+    pub fn url(&self, query: &str) -> String {
+        let scheme = match self.header("x-forwarded-proto") {
+            Some("https") => "https",
+            _ => "http",
+        };
+        let host = self.header("host").unwrap_or("localhost");
+        match query {
+            "" => format!("{scheme}://{host}{}", self.path),
+            query => format!("{scheme}://{host}{}?{query}", self.path),
+        }
+    }
+}
