@@ -4,15 +4,18 @@
 //! `staging/` belongs to a writer that is alive, or is rubbish.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use object_store::{
+    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
+};
 use uuid::Uuid;
 
 use crate::checksum::{Algorithm, Digester, Digests, Expected};
@@ -20,6 +23,9 @@ use crate::{Result, Settings};
 
 /// Bytes up to this length are kept in memory until they have their final name; longer ones are staged.
 const IN_MEMORY: usize = 64 * 1024;
+
+/// Length of the pieces in which a local file is read.
+const PIECE: u64 = 256 * 1024;
 
 /// Simultaneous parts of one staged write; bounds its memory to this many parts of 5 MiB.
 const PARTS_IN_FLIGHT: usize = 2;
@@ -100,7 +106,11 @@ impl Storage {
         range: Option<std::ops::Range<u64>>,
     ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        Ok(self.store.get_opts(&StorePath::from(path), options).await?.into_stream())
+        let found = self.store.get_opts(&StorePath::from(path), options).await?;
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) => read_file(file, found.range),
+            GetResultPayload::Stream(stream) => stream,
+        })
     }
 
     /// Whether there is something at a path.
@@ -194,6 +204,11 @@ impl Writer {
         self.digester.size()
     }
 
+    /// Gives up storing the bytes; their digests go on.
+    pub fn into_digester(self) -> Digester {
+        self.digester
+    }
+
     /// Ends the bytes and checks them.
     ///
     /// # Errors
@@ -218,6 +233,33 @@ impl Staged {
     pub fn sha256(&self) -> &str {
         self.digests.sha256.as_deref().unwrap_or_default()
     }
+}
+
+/// Streams a part of a file in pieces large enough that the hand-over to another thread does not count.
+fn read_file(
+    file: std::fs::File,
+    range: std::ops::Range<u64>,
+) -> BoxStream<'static, Result<Bytes, object_store::Error>> {
+    let failed = |error: std::io::Error| object_store::Error::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(error),
+    };
+    stream::try_unfold((Arc::new(file), range), move |(file, range)| async move {
+        let length = (range.end - range.start).min(PIECE) as usize;
+        if length == 0 {
+            return Ok(None);
+        }
+        let (source, position) = (file.clone(), range.start);
+        let piece = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; length];
+            source.read_exact_at(&mut piece, position).map(|()| piece)
+        })
+        .await
+        .map_err(|error| failed(error.into()))?
+        .map_err(failed)?;
+        Ok(Some((Bytes::from(piece), (file, position + length as u64..range.end))))
+    })
+    .boxed()
 }
 
 impl Drop for Staging {

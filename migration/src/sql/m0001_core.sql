@@ -1,5 +1,6 @@
 -- What Pulp keeps: domains, users, content, repositories and what is served from them.
 -- Column names are those of the REST API, so that a filter or an ordering names a column.
+-- Paths are compared by bytes (collation "C"), whatever the locale of the database: listings seek through them.
 
 CREATE TABLE domain (
     pulp_id uuid PRIMARY KEY,
@@ -81,10 +82,11 @@ CREATE TABLE content_artifact (
     pulp_id uuid PRIMARY KEY,
     content_id uuid NOT NULL REFERENCES content ON DELETE CASCADE,
     artifact_id uuid REFERENCES artifact ON DELETE RESTRICT,
-    relative_path text NOT NULL,
+    relative_path text COLLATE "C" NOT NULL,
     UNIQUE (content_id, relative_path)
 );
 CREATE INDEX content_artifact_by_artifact ON content_artifact (artifact_id);
+CREATE INDEX content_artifact_by_path ON content_artifact (relative_path, content_id);
 
 CREATE TABLE remote (
     pulp_id uuid PRIMARY KEY,
@@ -220,7 +222,7 @@ CREATE TABLE published_artifact (
     pulp_id uuid PRIMARY KEY,
     publication_id uuid NOT NULL REFERENCES publication ON DELETE CASCADE,
     content_artifact_id uuid NOT NULL REFERENCES content_artifact ON DELETE RESTRICT,
-    relative_path text NOT NULL,
+    relative_path text COLLATE "C" NOT NULL,
     UNIQUE (publication_id, relative_path)
 );
 CREATE INDEX published_artifact_by_content_artifact ON published_artifact (content_artifact_id);
@@ -230,7 +232,7 @@ CREATE TABLE published_metadata (
     pulp_id uuid PRIMARY KEY,
     publication_id uuid NOT NULL REFERENCES publication ON DELETE CASCADE,
     artifact_id uuid NOT NULL REFERENCES artifact ON DELETE RESTRICT,
-    relative_path text NOT NULL,
+    relative_path text COLLATE "C" NOT NULL,
     UNIQUE (publication_id, relative_path)
 );
 CREATE INDEX published_metadata_by_artifact ON published_metadata (artifact_id);
@@ -243,7 +245,7 @@ CREATE TABLE distribution (
     pulp_type text NOT NULL,
     pulp_labels jsonb NOT NULL DEFAULT '{}',
     name text NOT NULL,
-    base_path text NOT NULL,
+    base_path text COLLATE "C" NOT NULL,
     hidden boolean NOT NULL DEFAULT false,
     checkpoint boolean NOT NULL DEFAULT false,
     repository_id uuid REFERENCES repository ON DELETE SET NULL,

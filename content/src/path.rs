@@ -1,0 +1,78 @@
+//! Paths of requests: decoded once, then only ever compared.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Base paths longer than this (in bytes) are not looked for, so that a long path asks for few of them.
+const LONGEST_BASE_PATH: usize = 1024;
+
+/// What stays as it is in a link to one name.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
+
+/// The decoded path below the content prefix. `None`: the request is for something else, or for a name that
+/// cannot exist, because it is no UTF-8 or holds a NUL.
+pub(crate) fn below<'a>(raw: &'a str, prefix: &str) -> Option<Cow<'a, str>> {
+    let path = percent_decode_str(raw).decode_utf8().ok()?;
+    if path.contains('\0') {
+        return None;
+    }
+    match path {
+        Cow::Borrowed(path) => path.strip_prefix(prefix).map(Cow::Borrowed),
+        Cow::Owned(path) => path.strip_prefix(prefix).map(|rest| Cow::Owned(rest.to_owned())),
+    }
+}
+
+/// Every base path that could serve a path (A05): the path itself and each part of it that ends before a slash.
+pub(crate) fn base_paths(path: &str) -> Vec<String> {
+    path.match_indices('/')
+        .map(|(slash, _)| slash)
+        .chain([path.len()])
+        .filter(|end| (1..=LONGEST_BASE_PATH).contains(end))
+        .map(|end| path[..end].to_owned())
+        .collect()
+}
+
+/// One name, ready for a link.
+pub(crate) fn encode(name: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(name, NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: &str = "/pulp/content/";
+
+    #[test]
+    fn escapes_are_decoded_once() {
+        assert_eq!(below("/pulp/content/a%20b/%2e%2e/c", PREFIX).as_deref(), Some("a b/../c"));
+        assert_eq!(below("/pulp/content/a%252fb", PREFIX).as_deref(), Some("a%2fb"));
+        assert_eq!(below("/pulp/content/", PREFIX).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused() {
+        assert_eq!(below("/pulp/content/a%00b", PREFIX), None);
+        assert_eq!(below("/pulp/content/%ff", PREFIX), None);
+        assert_eq!(below("/pulp/other", PREFIX), None);
+    }
+
+    #[test]
+    fn base_paths_are_the_prefixes_at_slashes() {
+        assert_eq!(base_paths("a/b/c.txt"), ["a", "a/b", "a/b/c.txt"]);
+        assert_eq!(base_paths("a/"), ["a", "a/"]);
+        assert_eq!(base_paths(""), Vec::<String>::new());
+        assert_eq!(base_paths("/x"), ["/x"]);
+        assert_eq!(base_paths(&"a/".repeat(4000)).len(), 512);
+    }
+
+    #[test]
+    fn links_lead_back_to_the_name() {
+        for name in ["a b", "ü", "50%", "<&>\"'", "a:b", "?q#f", ".."] {
+            let link = format!("{PREFIX}{}", encode(name));
+            assert_eq!(below(&link, PREFIX).as_deref(), Some(name));
+            assert!(link.is_ascii());
+        }
+    }
+}
