@@ -1,21 +1,71 @@
-//! The `pulpcore` command.
+//! The `pulpcore` command: every role of an installation and its administration.
 
+mod arguments;
+mod commands;
+mod complaint;
+mod database;
+mod logging;
+mod plugins;
+mod roles;
 mod services;
 mod supervise;
 
-use clap::Parser;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-/// Pulp: fetch, upload, organise and distribute software packages.
-#[derive(Debug, Parser)]
-enum Command {
-    /// Private Postgres and Redis for tests
-    #[command(hide = true)]
-    Services(services::command::Options),
+use clap::Parser;
+use entities::Settings;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let (line, ignored) = roles::translate(std::env::args_os());
+    let arguments = Arguments::parse_from(line);
+    match run(arguments.command, &ignored) {
+        Ok(status) => status,
+        Err(error) => {
+            complaint::print(&error);
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match Command::parse() {
-        Command::Services(options) => runtime.block_on(services::command::run(options)),
+fn run(command: Command, ignored: &[String]) -> anyhow::Result<ExitCode> {
+    // The tree has one TLS provider; a second call, which is what the error would tell, cannot happen here.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match command {
+        Command::Diffsettings => commands::diffsettings::run(),
+        Command::Migrate => with_settings(ignored, commands::migrate::run),
+        Command::ResetAdminPassword(options) => {
+            with_settings(ignored, |settings| commands::reset_admin_password::run(settings, options))
+        }
+        Command::Services(options) => {
+            block_on(services::command::run(options))?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+/// Loads the settings, starts logging, and runs a command.
+fn with_settings<F>(ignored: &[String], command: impl FnOnce(Arc<Settings>) -> F) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let loaded = entities::settings::load()?;
+    logging::start(&loaded.settings)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("settings: {warning}");
+    }
+    if !ignored.is_empty() {
+        tracing::warn!("options without effect here: {}", ignored.join(", "));
+    }
+    block_on(command(Arc::new(loaded.settings)))
+}
+
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // Blocking work that is left must not keep the process.
+    runtime.shutdown_background();
+    result
 }

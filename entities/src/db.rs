@@ -15,6 +15,8 @@ pub mod lock {
     pub const ARTIFACT: i32 = 0x50_41;
     /// Leadership: one lock. Claims take it shared, a new leader exclusively.
     pub const LEADER: i32 = 0x50_4c;
+    /// The schema: one lock, held while it is changed.
+    pub const MIGRATION: i32 = 0x50_4d;
 }
 
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address

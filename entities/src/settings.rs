@@ -1,12 +1,33 @@
 //! Settings, under Pulp's own names, typed.
 //!
-//! Each field is the setting of the same name in capitals. Where a value comes from is the business of `load`.
+//! Each field is the setting of the same name in capitals. The values come from `/etc/pulp/settings.yaml` or `.toml`,
+//! or the files that `PULP_SETTINGS` names, then from `PULP_…` variables of the environment, where `__` leads into
+//! nested settings. What exists, with which types and defaults, is the table in `table`.
+
+mod known;
+mod show;
+mod sources;
+mod style;
+pub mod table;
+mod types;
+mod urls;
+mod values;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::checksum::Algorithm;
+
+pub use show::Shown;
+pub use types::Type;
+pub use urls::hide_passwords;
+pub use values::Source;
+use values::Values;
+
+/// Where settings files are looked for.
+const DIRECTORY: &str = "/etc/pulp";
 
 /// Which tasking system runs (`USE_NEW_WORKER_STYLE`, `USE_NEW_WORKER_TYPE`, `WORKER_TYPE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,4 +114,89 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `LOG_LEVEL`: a filter of the `tracing` kind, such as `info` or `warn,tasking=debug`.
     pub log_level: String,
+}
+
+/// What loading gives: the settings, and what there is to tell about them.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// What deserves a warning, once logging works; each is a line.
+    pub warnings: Vec<String>,
+    /// Every setting with its value and source, secrets masked.
+    pub shown: Vec<Shown>,
+}
+
+/// Loads the settings of this process.
+///
+/// # Errors
+/// One line per setting that is wrong, with its name, its source and what to write.
+pub fn load() -> anyhow::Result<Loaded> {
+    let environment: Vec<_> = std::env::vars_os().collect();
+    load_from(&environment, Path::new(DIRECTORY))
+}
+
+/// As [`load`], from an environment and a directory of settings files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(environment: &[(OsString, OsString)], directory: &Path) -> anyhow::Result<Loaded> {
+    let mut values = sources::read(environment, directory)?;
+    let style = style::decide(&values).map_err(|problem| values.problems.push(problem)).ok();
+    let redis_url = urls::redis(&values).map_err(|problem| values.problems.push(problem)).ok();
+    let (Some(worker_style), Some(redis_url), []) = (style, redis_url, values.problems.as_slice()) else {
+        anyhow::bail!("{}", values.problems.join("\n"));
+    };
+    let shown = show::all(&values);
+    let settings = Settings::from_values(&values, worker_style, redis_url)?;
+    Ok(Loaded { settings, warnings: values.warnings, shown })
+}
+
+impl Settings {
+    /// Loads the settings of this process and drops the warnings; see [`load`].
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load() -> anyhow::Result<Settings> {
+        Ok(load()?.settings)
+    }
+
+    fn from_values(
+        values: &Values,
+        worker_style: WorkerStyle,
+        redis_url: Option<Masked>,
+    ) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            database_url: urls::database(values),
+            database_connections: values.get("DATABASES.default.CONN_MAX")?,
+            redis_url,
+            redis_key_prefix: values.get("REDIS_KEY_PREFIX")?,
+            secret_key: Masked(values.get("SECRET_KEY")?),
+            db_encryption_key: values.get("DB_ENCRYPTION_KEY")?,
+            media_root: values.get("MEDIA_ROOT")?,
+            working_directory: values.get("WORKING_DIRECTORY")?,
+            file_upload_temp_dir: values.get("FILE_UPLOAD_TEMP_DIR")?,
+            chunked_upload_dir: values.get("CHUNKED_UPLOAD_DIR")?,
+            content_origin: values.get("CONTENT_ORIGIN")?,
+            content_path_prefix: values.get("CONTENT_PATH_PREFIX")?,
+            worker_style,
+            worker_ttl: values.seconds("WORKER_TTL")?,
+            api_app_ttl: values.seconds("API_APP_TTL")?,
+            content_app_ttl: values.seconds("CONTENT_APP_TTL")?,
+            resource_manager_lease: values.seconds("RESOURCE_MANAGER_LEASE")?,
+            task_grace_interval: values.seconds("TASK_GRACE_INTERVAL")?,
+            task_cancel_interval: values.seconds("TASK_CANCEL_INTERVAL")?,
+            allowed_content_checksums: values.get("ALLOWED_CONTENT_CHECKSUMS")?,
+            allowed_import_paths: values.get("ALLOWED_IMPORT_PATHS")?,
+            allowed_export_paths: values.get("ALLOWED_EXPORT_PATHS")?,
+            orphan_protection_time: Duration::from_secs(60 * values.get::<u64>("ORPHAN_PROTECTION_TIME")?),
+            max_concurrent_content: values.get("MAX_CONCURRENT_CONTENT")?,
+            remote_content_fetch_failure_cooldown: values.seconds("REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN")?,
+            log_format: match values.text("LOG_FORMAT").as_str() {
+                "json" => LogFormat::Json,
+                _ => LogFormat::Text,
+            },
+            log_level: values.get("LOG_LEVEL")?,
+        })
+    }
 }
