@@ -12,6 +12,7 @@ mod listing;
 mod on_demand;
 mod path;
 mod plugin;
+mod presence;
 mod problem;
 mod relay;
 mod resolve;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// Messages per field, as DRF shows them; `non_field_errors` for the object as a whole.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
@@ -90,11 +90,29 @@ impl From<DbErr> for Error {
         match (&error, error.sql_err()) {
             (_, Some(SqlErr::UniqueConstraintViolation(detail))) => Error::Conflict(detail),
             (_, Some(SqlErr::ForeignKeyConstraintViolation(detail))) => Error::Conflict(detail),
-            (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => {
-                Error::Unavailable(format!("The database cannot be reached: {error}"))
-            }
+            _ if is_away(&error) => Error::Unavailable(format!("The database cannot be reached: {error}")),
             _ => Error::Database(error),
         }
+    }
+}
+
+/// SQLSTATEs of a server that is starting, stopping, or full; and the class of broken connections.
+const AWAY: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "53300", "08"];
+
+/// Whether a statement failed because the database could not be reached, not because of what it said.
+fn is_away(error: &DbErr) -> bool {
+    let (DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    let RuntimeErr::SqlxError(cause) = cause else { return false };
+    match &**cause {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+            true
+        }
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| AWAY.iter().any(|away| code.starts_with(away)))
+        }
+        _ => false,
     }
 }
 
