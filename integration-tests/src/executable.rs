@@ -1,0 +1,55 @@
+//! The `pulpcore` command under test.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Names another executable to test than the one of the same build.
+const VARIABLE: &str = "PULPCORE";
+
+/// Where it is: `target/<profile>/pulpcore` of the build that made this test, or what `PULPCORE` names.
+///
+/// # Panics
+/// If it is not there.
+pub fn path() -> PathBuf {
+    if let Some(path) = std::env::var_os(VARIABLE) {
+        return path.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join("pulpcore");
+    assert!(
+        path.exists(),
+        "{} is not there: run the tests with deploy/test, or `cargo build -p deploy` first, or name an executable \
+         in {VARIABLE}",
+        path.display()
+    );
+    path
+}
+
+/// A call of it that sees no setting of the machine: neither its variables nor its settings file.
+pub fn command(environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(path());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PULP_") {
+            command.env_remove(name);
+        }
+    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Runs it to its end and answers what it printed.
+///
+/// # Panics
+/// If it fails.
+pub fn run(environment: &[(String, String)], arguments: &[&str]) -> String {
+    let output = command(environment).args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "pulpcore {arguments:?}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}

@@ -1,0 +1,288 @@
+//! One installation of Pulp for one test.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::Connection;
+use tempfile::TempDir;
+
+use crate::{Client, Process, Services, executable, logs, template, until};
+
+/// The password of `admin`.
+pub const PASSWORD: &str = "password";
+
+/// How long tasks may go on after the end of a test, before they count as left over.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What an installation is made of.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    workers: usize,
+    managers: usize,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder { workers: 2, managers: 1, environment: Vec::new() }
+    }
+}
+
+impl Builder {
+    /// The number of workers.
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Builder { workers, ..self }
+    }
+
+    /// The number of resource managers.
+    #[must_use]
+    pub fn managers(self, managers: usize) -> Self {
+        Builder { managers, ..self }
+    }
+
+    /// A setting, by the name of its environment variable.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Starts everything and waits until it can be used.
+    ///
+    /// # Panics
+    /// If something does not start.
+    pub async fn start(self) -> Pulp {
+        let directory = tempfile::Builder::new().prefix("pulp-").tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        template::copy_to(&directory.path().join("services"));
+        let services = Services::start(&directory.path().join("services"));
+        let (api, content) = (free_address(), free_address());
+        let content_origin = format!("http://{content}");
+        let mut environment = environment(directory.path(), &services, &content_origin);
+        environment.extend(self.environment.clone());
+        let mut pulp = Pulp {
+            client: Client::new(&format!("http://{api}")),
+            content: Client::new(&content_origin),
+            environment,
+            services: Some(services),
+            processes: Vec::new(),
+            directory,
+        };
+        pulp.spawn("api", &["api", "--bind", &api]);
+        pulp.spawn("content", &["content", "--bind", &content]);
+        for number in 1..=self.managers {
+            pulp.spawn(&format!("manager-{number}"), &["worker", "--resource-manager"]);
+        }
+        for number in 1..=self.workers {
+            let name = format!("worker-{number}");
+            pulp.spawn(&name, &["worker", "--name", &name]);
+        }
+        pulp.ready(self.workers).await;
+        pulp
+    }
+}
+
+/// A running installation. Everything of it goes with the value.
+#[derive(Debug)]
+pub struct Pulp {
+    /// Talks to the REST API as `admin`.
+    pub client: Client,
+    /// Talks to the content app.
+    pub content: Client,
+    /// The settings of all processes.
+    pub environment: Vec<(String, String)>,
+    /// Its processes, by start.
+    pub processes: Vec<Process>,
+    services: Option<Services>,
+    directory: TempDir,
+}
+
+impl Pulp {
+    /// An installation with one resource manager and two workers.
+    ///
+    /// # Panics
+    /// If something does not start.
+    pub async fn start() -> Pulp {
+        Builder::default().start().await
+    }
+
+    /// An installation to one's wishes.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts another process of it.
+    pub fn spawn(&mut self, name: &str, arguments: &[&str]) {
+        let mut command = executable::command(&self.environment);
+        command.args(arguments);
+        self.processes.push(Process::start(name, command, self.directory.path()));
+    }
+
+    /// The process with this name.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn process(&mut self, name: &str) -> &mut Process {
+        self.processes.iter_mut().find(|process| process.name == name).unwrap()
+    }
+
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The artifact store.
+    pub fn media(&self) -> PathBuf {
+        let set = self.environment.iter().rev().find(|(name, _)| name == "PULP_MEDIA_ROOT");
+        set.map(|(_, path)| path.into()).unwrap()
+    }
+
+    /// The files of the artifact store below `folder`, sorted: `artifact` for those with a final name, `staging` for
+    /// unfinished ones.
+    pub fn stored(&self, folder: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.media().join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() { folders.push(entry.path()) } else { found.push(entry.path()) }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The two servers.
+    ///
+    /// # Panics
+    /// Never: they are there until the value is dropped.
+    pub fn services(&self) -> &Services {
+        self.services.as_ref().unwrap()
+    }
+
+    /// A connection to the database.
+    pub async fn database(&self) -> sqlx::PgConnection {
+        sqlx::PgConnection::connect(&self.services().database_url).await.unwrap()
+    }
+
+    /// Waits until a task is final, and answers it.
+    pub async fn monitor_task(&self, href: &str) -> Value {
+        until(&format!("the task {href} ends"), || async {
+            let task = self.client.get(href).await.expect(200);
+            let state = task["state"].as_str().unwrap().to_owned();
+            ["completed", "failed", "canceled", "skipped"].contains(&state.as_str()).then_some(task)
+        })
+        .await
+    }
+
+    /// The finished task of a 202; `answer` is the body.
+    ///
+    /// # Panics
+    /// If it does not complete.
+    pub async fn completed(&self, answer: Value) -> Value {
+        let task = self.monitor_task(answer["task"].as_str().unwrap()).await;
+        assert_eq!(task["state"], "completed", "{task:#}");
+        task
+    }
+
+    /// Why the task of a 202 failed; `answer` is the body.
+    ///
+    /// # Panics
+    /// If it does not fail.
+    pub async fn failed(&self, answer: Value) -> String {
+        let task = self.monitor_task(answer["task"].as_str().unwrap()).await;
+        assert_eq!(task["state"], "failed", "{task:#}");
+        task["error"]["description"].as_str().unwrap_or_else(|| panic!("{task:#}")).to_owned()
+    }
+
+    async fn ready(&mut self, workers: usize) {
+        until("the content app answers", || async {
+            self.content.try_head("/pulp/content/").await.filter(|answer| answer.status == 200)
+        })
+        .await;
+        until("the API answers and the workers are there", || async {
+            let status = self.client.try_get("/pulp/api/v3/status/").await?;
+            let online = status.body["online_workers"].as_array()?;
+            (status.status == 200 && online.len() > workers).then_some(())
+        })
+        .await;
+    }
+
+    /// Tasks that are not final, after a moment of grace.
+    async fn unfinished(url: &str) -> Vec<String> {
+        let Ok(mut connection) = sqlx::PgConnection::connect(url).await else { return Vec::new() };
+        let sql = "SELECT name || ' is ' || state FROM task
+                   WHERE state IN ('waiting', 'running', 'canceling') ORDER BY seq LIMIT 20";
+        let began = std::time::Instant::now();
+        loop {
+            let left: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            if left.is_empty() || began.elapsed() > SETTLE {
+                return left;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Pulp {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        let left = if failed {
+            Vec::new()
+        } else {
+            // The test's runtime cannot wait here; this one can.
+            let url = self.services().database_url.clone();
+            std::thread::spawn(move || {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap()
+                    .block_on(Pulp::unfinished(&url))
+            })
+            .join()
+            .unwrap_or_default()
+        };
+        self.processes.clear();
+        drop(self.services.take());
+        if failed || !left.is_empty() {
+            logs::show(self.directory.path());
+        }
+        assert!(left.is_empty(), "the test left tasks behind: {left:?}");
+    }
+}
+
+/// The settings of an installation that keeps its files in `directory`.
+pub(crate) fn environment(
+    directory: &Path,
+    services: &Services,
+    content_origin: &str,
+) -> Vec<(String, String)> {
+    let write = |name: &str, text: &str| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let place = |name: &str| directory.join(name).display().to_string();
+    let own = [
+        ("PULP_SETTINGS", write("settings.toml", "")),
+        ("PULP_DB_ENCRYPTION_KEY", write("keys", &entities::secret::Keyring::generate())),
+        ("PULP_SECRET_KEY", "a secret for tests, long enough to be one".to_owned()),
+        ("PULP_MEDIA_ROOT", place("media")),
+        ("PULP_WORKING_DIRECTORY", place("tmp")),
+        ("PULP_FILE_UPLOAD_TEMP_DIR", place("tmp")),
+        ("PULP_CONTENT_ORIGIN", content_origin.to_owned()),
+        ("PULP_LOG_LEVEL", "info".to_owned()),
+    ];
+    own.map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(services.environment.iter().cloned())
+        .collect()
+}
+
+/// An address nobody listens on.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}

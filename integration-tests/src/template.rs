@@ -1,0 +1,58 @@
+//! A migrated database with a known administrator, made once per build and copied for every test.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::pulp::PASSWORD;
+use crate::{Services, executable};
+
+/// Copies the template to `target`; makes it first if this build of `pulpcore` has none yet.
+pub(crate) fn copy_to(target: &Path) {
+    let template = path();
+    let root = template.parent().unwrap();
+    std::fs::create_dir_all(root).unwrap();
+    // Postgres, which runs under an account of its own if we are root, must be able to come here.
+    std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let lock = std::fs::File::create(root.join("lock")).unwrap();
+    lock.lock().unwrap();
+    if !template.exists() {
+        remove_others(root);
+        make(&template);
+    }
+    let status =
+        Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(target).status().unwrap();
+    assert!(status.success(), "the template database could not be copied");
+}
+
+/// Where the template of this build is: outside of the build's folder, whose path may be too long for sockets.
+fn path() -> PathBuf {
+    let executable = executable::path();
+    let metadata = executable.metadata().unwrap();
+    let mut hasher = DefaultHasher::new();
+    (executable, metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(&mut hasher);
+    let user = rustix::process::getuid().as_raw();
+    std::env::temp_dir().join(format!("pulpcore-tests-{user}")).join(format!("{:016x}", hasher.finish()))
+}
+
+/// Removes the templates of earlier builds.
+fn remove_others(root: &Path) {
+    for entry in std::fs::read_dir(root).unwrap().flatten() {
+        if entry.path().is_dir() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn make(template: &Path) {
+    let unfinished = template.with_extension("new");
+    let settings = tempfile::tempdir().unwrap();
+    let services = Services::start(&unfinished);
+    let environment = crate::pulp::environment(settings.path(), &services, "http://localhost");
+    executable::run(&environment, &["migrate"]);
+    executable::run(&environment, &["reset-admin-password", "--password", PASSWORD]);
+    services.stop();
+    std::fs::rename(unfinished, template).unwrap();
+}
