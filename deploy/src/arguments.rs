@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::services;
+use crate::{dev, services};
 
 /// Pulp: fetch, upload, organise and distribute software packages.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     ResetAdminPassword(ResetAdminPassword),
     /// Print every setting, its value and where it came from
     Diffsettings,
+    /// Run all of Pulp in this terminal, with its own Postgres and Redis
+    Dev(dev::Options),
     /// Private Postgres and Redis for tests
     #[command(hide = true)]
     Services(services::command::Options),

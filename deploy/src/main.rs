@@ -4,7 +4,9 @@ mod arguments;
 mod commands;
 mod complaint;
 mod database;
+mod dev;
 mod logging;
+mod once;
 mod plugins;
 mod roles;
 mod services;
@@ -39,10 +41,8 @@ fn run(command: Command, ignored: &[String]) -> anyhow::Result<ExitCode> {
         Command::ResetAdminPassword(options) => {
             with_settings(ignored, |settings| commands::reset_admin_password::run(settings, options))
         }
-        Command::Services(options) => {
-            block_on(services::command::run(options))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Dev(options) => block_on(dev::run(options)).map(|()| ExitCode::SUCCESS),
+        Command::Services(options) => block_on(services::command::run(options)).map(|()| ExitCode::SUCCESS),
     }
 }
 

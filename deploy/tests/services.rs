@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use support::{Running, data_directory, processes_of, pulpcore, wait_for};
+use support::{Running, data_directory, processes_of, pulpcore, signal, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -71,8 +71,7 @@ async fn they_answer_keep_data_and_leave_nobody_behind() {
 async fn a_server_that_dies_ends_the_run() {
     let (_parent, data) = data_directory();
     let (mut running, addresses) = start(&data);
-    let redis = addresses["redis_pid"].as_i64().unwrap().to_string();
-    assert!(std::process::Command::new("kill").arg("-KILL").arg(redis).status().unwrap().success());
+    signal(addresses["redis_pid"].as_u64().unwrap().try_into().unwrap(), "KILL");
     assert!(!running.wait().success());
     assert_eq!(processes_of(&data), []);
 }

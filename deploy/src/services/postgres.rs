@@ -58,7 +58,7 @@ pub(crate) async fn start(
     for setting in SETTINGS.iter().chain(careless) {
         command.arg("-c").arg(setting);
     }
-    let part = Part { name: "postgres".into(), command, on_death: Signal::INT, show: SERIOUS };
+    let part = Part { name: "postgres".into(), command, on_death: Signal::INT, show: SERIOUS, input: None };
     let server = Child::start(supervisor, part).await?;
     tokio::select! {
         status = server.ended() => return Err(server.obituary(status)),
@@ -91,9 +91,11 @@ async fn create(
         command.arg("--no-sync");
     }
     let show = Show::Containing(&[]);
-    let initdb =
-        Child::start(supervisor, Part { name: "initdb".into(), command, on_death: Signal::KILL, show })
-            .await?;
+    let initdb = Child::start(
+        supervisor,
+        Part { name: "initdb".into(), command, on_death: Signal::KILL, show, input: None },
+    )
+    .await?;
     let status = initdb.ended().await;
     if !status.success() {
         return Err(initdb.obituary(status));

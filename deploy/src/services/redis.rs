@@ -46,8 +46,13 @@ pub(crate) fn url(directory: &DataDirectory) -> String {
 pub(crate) async fn start(supervisor: &Supervisor, directory: &DataDirectory) -> anyhow::Result<Child> {
     let mut command = Command::new(find::redis()?);
     command.arg("--unixsocket").arg(socket(directory)).args(ARGUMENTS).current_dir(directory.sockets());
-    let part =
-        Part { name: "redis".into(), command, on_death: Signal::TERM, show: Show::Containing(&["rror"]) };
+    let part = Part {
+        name: "redis".into(),
+        command,
+        on_death: Signal::TERM,
+        show: Show::Containing(&["rror"]),
+        input: None,
+    };
     let server = Child::start(supervisor, part).await?;
     tokio::select! {
         status = server.ended() => return Err(server.obituary(status)),

@@ -1,6 +1,7 @@
 //! One child process: its lines are read, its end is noticed, and it is stopped with patience first, then with force.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,8 @@ pub(crate) struct Part {
     pub(crate) on_death: Signal,
     /// Which of its lines are shown.
     pub(crate) show: Show,
+    /// What it reads; nothing if there is none.
+    pub(crate) input: Option<File>,
 }
 
 /// A started process. Dropping it kills it.
@@ -59,13 +62,16 @@ enum Order {
 }
 
 impl Child {
-    /// Starts `part`. Its input is empty, its output and errors are read line by line.
+    /// Starts `part`. Its output and errors are read line by line.
     ///
     /// # Errors
     /// If the program cannot be started.
     pub(crate) async fn start(supervisor: &Supervisor, part: Part) -> anyhow::Result<Child> {
-        let Part { name, mut command, on_death, show } = part;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let Part { name, mut command, on_death, show, input } = part;
+        command
+            .stdin(input.map_or_else(Stdio::null, Stdio::from))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut process = supervisor.spawner.spawn(command, on_death).await?;
         let pid = process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         let pid = pid.with_context(|| format!("{name} ended while it was started"))?;
@@ -206,7 +212,8 @@ mod tests {
     fn shell(script: &str) -> Part {
         let mut command = Command::new("sh");
         command.arg("-c").arg(script);
-        Part { name: "part".into(), command, on_death: Signal::KILL, show: Show::Containing(&["shown"]) }
+        let show = Show::Containing(&["shown"]);
+        Part { name: "part".into(), command, on_death: Signal::KILL, show, input: None }
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! What the tests of the executable share.
-#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
+#![expect(dead_code, clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The executable under test.
@@ -25,7 +25,8 @@ pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() 
     }
 }
 
-/// The processes, apart from zombies, that have the lock of the data directory open: all that belong to it.
+/// The processes that have the lock of the data directory open, which is all that belong to it, and their command
+/// lines. Zombies have nothing open.
 pub(crate) fn processes_of(data: &Path) -> Vec<(u32, String)> {
     let lock = data.canonicalize().unwrap().join("lock");
     let mut found = Vec::new();
@@ -33,11 +34,17 @@ pub(crate) fn processes_of(data: &Path) -> Vec<(u32, String)> {
         let Ok(pid) = process.file_name().to_string_lossy().parse() else { continue };
         let files = std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
         if files.into_iter().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == lock)) {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            found.push((pid, name.trim().to_owned()));
+            let line = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+            found.push((pid, line.replace('\0', " ")));
         }
     }
     found
+}
+
+/// Sends a signal by its name.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(status.unwrap().success());
 }
 
 /// A process that is killed when the test ends.
@@ -57,6 +64,16 @@ impl Running {
         (Running { child, stdin }, stdout)
     }
 
+    /// What it says, if that was piped.
+    pub(crate) fn stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Closes its standard input.
     pub(crate) fn close_stdin(&mut self) {
         self.stdin = None;
@@ -67,10 +84,9 @@ impl Running {
         self.child.wait().unwrap()
     }
 
-    /// Sends a signal by its name.
+    /// Sends it a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.unwrap().success());
+        signal(self.child.id(), name);
     }
 }
 
