@@ -5,7 +5,7 @@ use entities::{Kind, db, kind, repository, repository_version};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Set, Statement};
 use uuid::Uuid;
 
-use super::{counts, retain};
+use super::{counts, join_by_hashing, retain};
 use crate::tasks::repository::{find, find_version};
 use crate::{FencedTransaction, TaskContext, repository_type};
 
@@ -61,6 +61,7 @@ impl Draft {
     pub async fn reset_to(&mut self, number: i32) -> anyhow::Result<()> {
         let base = find_version(&self.cx, self.repository.pulp_id, number).await?;
         let txn = self.cx.begin().await?;
+        join_by_hashing(&txn).await?;
         let remove = "UPDATE repository_content SET version_removed = $2
                       WHERE repository_id = $1 AND version_removed IS NULL AND version_added < $2
                         AND version_added > $3";
@@ -130,7 +131,7 @@ impl Draft {
                    SELECT DISTINCT $1, unit, $2 FROM unnest($3::uuid[]) AS unit
                    WHERE NOT EXISTS (SELECT FROM repository_content AS present
                                      WHERE present.repository_id = $1 AND present.content_id = unit
-                                       AND present.version_removed IS NULL)";
+                                       AND present.version_removed IS NULL OFFSET 0)";
         txn.execute_raw(db::sql(new, values)).await?;
         Ok(())
     }
