@@ -87,10 +87,10 @@ impl Synchronize {
         manifest: Staged,
     ) -> anyhow::Result<()> {
         let name = listing::file_name(&remote.url);
-        let draft = Draft::begin(cx, self.repository).await?;
+        let mut draft = Draft::begin(cx, self.repository).await?;
         self.save_all(cx, &draft, remote, downloader, &manifest).await?;
         if self.mirror {
-            self.remove_unlisted(cx, &draft).await?;
+            self.remove_unlisted(cx, &mut draft).await?;
         }
         if let Some(version) = draft.finish().await?
             && self.mirror
@@ -137,7 +137,7 @@ impl Synchronize {
     }
 
     /// Removes what the manifest did not list, a batch at a time.
-    async fn remove_unlisted(&self, cx: &TaskContext, draft: &Draft) -> anyhow::Result<()> {
+    async fn remove_unlisted(&self, cx: &TaskContext, draft: &mut Draft) -> anyhow::Result<()> {
         let sql = "SELECT content_id FROM repository_content AS present
                    WHERE repository_id = $1 AND version_removed IS NULL AND content_id > $3
                      AND NOT EXISTS (
