@@ -9,6 +9,8 @@ mod show;
 mod sources;
 mod style;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 mod urls;
 mod values;
