@@ -55,7 +55,7 @@ pub(crate) struct ResetAdminPassword {
 #[derive(Args, Debug)]
 pub(crate) struct Bind {
     /// Address and port to listen on; port 0 leaves the choice to the system
-    #[arg(short, long = "bind", value_name = "ADDR:PORT")]
+    #[arg(short = 'b', long = "bind", value_name = "ADDR:PORT")]
     pub(crate) address: Option<String>,
 }
 

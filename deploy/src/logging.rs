@@ -18,12 +18,15 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Parts that tell at level INFO what nobody asked; `LOG_LEVEL` can name them.
+const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
+
 /// Starts logging for the rest of the process.
 ///
 /// # Errors
 /// If `LOG_LEVEL` cannot be understood.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_level).with_context(|| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log_level)).with_context(|| {
         format!("LOG_LEVEL is not a filter (write `info`, or `info,tasking=debug`): {}", settings.log_level)
     })?;
     let lines = tracing_subscriber::fmt::layer()

@@ -39,8 +39,12 @@ fn run(command: Command, ignored: &[String]) -> anyhow::Result<ExitCode> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match command {
         Command::Api(options) => with_settings(ignored, |settings| commands::api::run(settings, options)),
-        Command::Content(options) => with_settings(ignored, |settings| commands::content::run(settings, options)),
-        Command::Worker(options) => with_settings(ignored, |settings| commands::worker::run(settings, options)),
+        Command::Content(options) => {
+            with_settings(ignored, |settings| commands::content::run(settings, options))
+        }
+        Command::Worker(options) => {
+            with_settings(ignored, |settings| commands::worker::run(settings, options))
+        }
         Command::Openapi => commands::openapi::run(),
         Command::Diffsettings => commands::diffsettings::run(),
         Command::Migrate => with_settings(ignored, commands::migrate::run),

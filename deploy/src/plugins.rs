@@ -8,10 +8,10 @@ use entities::{Kind, kind};
 use migration::Migrator;
 use plugin_file::File;
 use sea_orm_migration::MigrationTrait;
-use tasking::{TaskPlugin, Tasks};
+use tasking::{TaskPlugin, Tasks, repository_type};
 
 /// Everything that a plugin brings.
-pub(crate) trait Plugin: ApiPlugin + ContentPlugin + TaskPlugin {
+pub(crate) trait Plugin: ContentPlugin + TaskPlugin {
     /// Its steps of the schema, oldest first.
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>>;
 
@@ -35,14 +35,15 @@ static PLUGINS: &[&dyn Plugin] = &[&File];
 static CONTENT: LazyLock<Vec<&'static dyn ContentPlugin>> =
     LazyLock::new(|| PLUGINS.iter().map(|plugin| *plugin as &dyn ContentPlugin).collect());
 
-/// Makes the plugins' kinds known; the first thing of every process that knows objects.
+/// Makes the plugins' kinds and rules known; the first thing of every process that knows objects.
 pub(crate) fn install() {
     kind::install(PLUGINS.iter().flat_map(|plugin| plugin.kinds()).collect());
+    repository_type::install(PLUGINS.iter().flat_map(|plugin| plugin.repository_types()).collect());
 }
 
 /// What the REST API takes.
 pub(crate) fn api() -> Vec<&'static dyn ApiPlugin> {
-    PLUGINS.iter().map(|plugin| *plugin as &dyn ApiPlugin).collect()
+    Vec::new()
 }
 
 /// What the content app takes.

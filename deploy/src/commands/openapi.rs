@@ -1,9 +1,6 @@
 //! `pulpcore openapi`: the API document, without server, database or settings.
 
-use std::io::Write;
 use std::process::ExitCode;
-
-use anyhow::Context;
 
 use crate::plugins;
 
@@ -11,10 +8,6 @@ use crate::plugins;
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     plugins::install();
     let document = api::openapi::document(&plugins::api());
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &document)
-        .map_err(std::io::Error::from)
-        .and_then(|()| writeln!(out))
-        .context("cannot print the document")?;
+    super::print(&serde_json::to_string_pretty(&document)?)?;
     Ok(ExitCode::SUCCESS)
 }

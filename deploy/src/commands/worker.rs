@@ -35,7 +35,10 @@ async fn lead(pulp: entities::Pulp, options: ManagerOptions, shutdown: Shutdown)
     match &outcome {
         Outcome::Stopped => {}
         Outcome::Taken { holder, remaining } => {
-            tracing::info!("{holder} leads, its lease runs for {:.1} s: this process ends", remaining.as_secs_f64());
+            tracing::info!(
+                "{holder} leads, its lease runs for {:.1} s: this process ends",
+                remaining.as_secs_f64()
+            );
         }
         Outcome::Deposed => tracing::warn!("the lease is lost, another process leads: this process ends"),
     }

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// Loads from the given files (name, text) and variables (name, value).
 fn load_with(files: &[(&str, &str)], variables: &[(&str, &str)]) -> anyhow::Result<Loaded> {
     let directory = TempDir::new()?;
@@ -147,7 +149,7 @@ fn python_and_broken_files_are_refused_with_advice() {
 #[test]
 fn the_names_of_the_tasking_system_must_agree() {
     use WorkerStyle::{Postgres, Redis};
-    let cases: [(&[(&str, &str)], Option<WorkerStyle>); 8] = [
+    let cases: [(Variables<'_>, Option<WorkerStyle>); 8] = [
         (&[], Some(Redis)),
         (&[("PULP_USE_NEW_WORKER_STYLE", "true")], Some(Postgres)),
         (&[("PULP_USE_NEW_WORKER_TYPE", "True")], Some(Postgres)),
@@ -186,7 +188,7 @@ fn connection_urls_are_made_of_parts() {
             names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         assert_eq!(load_with(&[], &variables).unwrap().settings.database_url.0, expected);
     }
-    let redis: [(&[(&str, &str)], &str); 4] = [
+    let redis: [(Variables<'_>, &str); 4] = [
         (&[("PULP_REDIS_HOST", "r")], "redis://r:6379/0"),
         (
             &[
