@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-
 use tasking::resource_manager::Standby;
 
 use crate::{dev, services};

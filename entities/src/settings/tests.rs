@@ -243,3 +243,13 @@ fn every_default_is_of_its_type() {
         assert!(setting.about.ends_with('.'), "{name} has no sentence");
     }
 }
+
+#[test]
+fn the_documentation_is_that_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("settings.md");
+    let page = document::page();
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap_or_default() == page, "run this test with UPDATE_DOCUMENTS=1");
+}
