@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement,
+    Value,
 };
 
 use crate::{Result, Settings};
@@ -59,4 +60,24 @@ pub async fn lock_shared(txn: &impl ConnectionTrait, class: i32, keys: Vec<i32>)
     let statement = "SELECT pg_advisory_xact_lock_shared($1, key) FROM unnest($2::int[]) AS key";
     txn.execute_raw(sql(statement, [class.into(), keys.into()])).await?;
     Ok(())
+}
+
+/// What Postgres calls the error (SQLSTATE), if it is Postgres that answered.
+pub fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else { return None };
+    let RuntimeErr::SqlxError(cause) = cause else { return None };
+    Some(cause.as_database_error()?.code()?.into_owned())
+}
+
+/// Whether the same statement may succeed when it is repeated: nobody answered, or the server is stopping, starting,
+/// out of resources or was not free. The outcome of the failed attempt is unknown.
+pub fn is_passing(error: &DbErr) -> bool {
+    match code(error) {
+        Some(code) => {
+            ["08", "40", "53", "55P03", "57", "58", "25P03"].iter().any(|class| code.starts_with(class))
+        }
+        None => {
+            matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
+        }
+    }
 }

@@ -6,6 +6,8 @@ use sea_orm::{ConnectionTrait, EntityTrait};
 use uuid::Uuid;
 
 use crate::Task;
+use crate::doorbell::Doorbell;
+use crate::redis::message::Notice;
 
 /// Where a task comes from.
 #[derive(Clone, Debug)]
@@ -26,12 +28,14 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Dispatcher {
     pulp: Pulp,
+    doorbell: Doorbell,
 }
 
 impl Dispatcher {
     /// A dispatcher over a process's handles.
     pub fn new(pulp: Pulp) -> Dispatcher {
-        Dispatcher { pulp }
+        let doorbell = Doorbell::new(&pulp.settings);
+        Dispatcher { pulp, doorbell }
     }
 
     /// The process's handles.
@@ -64,6 +68,7 @@ impl Dispatcher {
             origin.user.into(),
         ];
         self.pulp.db.execute_raw(db::sql(sql, values)).await?;
+        self.doorbell.ring(&Notice::Dispatched { task: id }).await;
         Ok(id)
     }
 
@@ -84,6 +89,10 @@ impl Dispatcher {
         if !changed && task.state != TaskState::Canceling {
             let state = task.state.as_str();
             return Err(Error::Conflict(format!("The task has ended already: it is {state}.")));
+        }
+        match task.worker_id {
+            Some(worker) => self.doorbell.tell_canceled(worker, id).await,
+            None => self.doorbell.ring(&Notice::Canceled { task: id }).await,
         }
         Ok(task)
     }

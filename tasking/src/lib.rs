@@ -3,16 +3,25 @@
 //! A task is a struct: its fields are its arguments, its `run` the body. Dispatching it writes a row, and the row is
 //! the truth: everything in Redis is an index of rows that can be made again at any time.
 
+mod backoff;
+mod claims;
+pub mod cleanup;
+pub mod codec;
 pub mod context;
 pub mod dispatch;
+mod doorbell;
 pub mod download;
+mod giving_up;
 mod heartbeat;
 pub mod plugin;
 pub mod process;
 pub mod progress;
+mod redis;
 pub mod registry;
 pub mod repository_type;
 pub mod resource_manager;
+mod run;
+pub mod scheduler;
 pub mod shutdown;
 pub mod task;
 pub mod tasks;

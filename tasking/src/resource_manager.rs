@@ -1,11 +1,21 @@
 //! The resource manager: of all that are started one leads, and routes tasks to workers.
 
+mod assigned;
+mod election;
+mod routing;
+mod rows;
+mod term;
+
 use std::time::Duration;
 
 use entities::Pulp;
 use entities::settings::WorkerStyle;
 
 use crate::Shutdown;
+use crate::backoff::Backoff;
+use crate::redis::Redis;
+use election::{Candidate, Election};
+use term::End;
 
 /// The exit status of a manager that does not lead (any more), for supervisors to start it again (T31).
 pub const EXIT_NOT_LEADING: u8 = 75;
@@ -74,7 +84,46 @@ impl Outcome {
 ///
 /// # Errors
 /// If Redis is not configured, or Redis or Postgres refuse the credentials.
-pub async fn run(pulp: Pulp, _options: ManagerOptions, _shutdown: Shutdown) -> anyhow::Result<Outcome> {
+pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> anyhow::Result<Outcome> {
     anyhow::ensure!(pulp.settings.worker_style == WorkerStyle::Redis, crate::POSTGRES_STYLE);
-    anyhow::bail!("The resource manager is not available in this version.")
+    let redis = Redis::open(&pulp.settings)?;
+    tokio::select! {
+        ready = redis.ready() => ready?,
+        () = shutdown.requested() => return Ok(Outcome::Stopped),
+    }
+    let mut candidate = Candidate::new(pulp, redis)?;
+    let mut standby = options.standby;
+    let mut backoff = Backoff::default();
+    loop {
+        let leader = match candidate.stand(standby, &shutdown).await {
+            Ok(Election::Won(leader)) => leader,
+            Ok(Election::Lost { holder, remaining }) => {
+                tracing::info!(
+                    "{holder} leads; its lease runs for another {:.1} s. This resource manager ends.",
+                    remaining.as_secs_f64()
+                );
+                return Ok(Outcome::Taken { holder, remaining });
+            }
+            Ok(Election::Stopped) => return Ok(Outcome::Stopped),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the election failed; trying again");
+                tokio::select! {
+                    () = backoff.pause() => continue,
+                    () = shutdown.requested() => return Ok(Outcome::Stopped),
+                }
+            }
+        };
+        backoff.reset();
+        match leader.lead(&shutdown).await {
+            End::Stopped => return Ok(Outcome::Stopped),
+            End::Deposed { holder } => {
+                tracing::error!("{holder} leads now. This resource manager ends.");
+                return Ok(Outcome::Deposed);
+            }
+            End::LeaseMissing => {
+                tracing::warn!("the lease is gone from Redis; standing for election again");
+                standby = Standby::Exit;
+            }
+        }
+    }
 }

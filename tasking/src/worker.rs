@@ -1,9 +1,16 @@
 //! A worker: takes what the resource manager sends it, one task at a time.
 
+mod known;
+mod life;
+
+use std::sync::Arc;
+
 use entities::Pulp;
 use entities::settings::WorkerStyle;
 
-use crate::{Shutdown, Tasks};
+use crate::redis::Redis;
+use crate::{Shutdown, Tasks, process};
+use life::{Death, Life};
 
 /// How a worker is started.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +26,37 @@ pub struct WorkerOptions {
 /// # Errors
 /// If the label belongs to a live worker, Redis or Postgres refuse the credentials, or a canceled task cannot be
 /// stopped: then the process has to end, which ends the task.
-pub async fn run(
-    pulp: Pulp,
-    _tasks: Tasks,
-    _options: WorkerOptions,
-    _shutdown: Shutdown,
-) -> anyhow::Result<()> {
+pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shutdown) -> anyhow::Result<()> {
     anyhow::ensure!(pulp.settings.worker_style == WorkerStyle::Redis, crate::POSTGRES_STYLE);
-    anyhow::bail!("Workers are not available in this version.")
+    let name = match &options.name {
+        Some(name) => process::expand_name(name),
+        None => process::default_name(),
+    };
+    let odd = |character: char| character.is_control() || character == '/';
+    anyhow::ensure!(
+        !name.is_empty()
+            && name != "."
+            && name != ".."
+            && name != process::RESOURCE_MANAGER
+            && !name.contains(odd),
+        "A worker cannot be called {name:?}."
+    );
+    let redis = Redis::open(&pulp.settings)?;
+    tokio::select! {
+        ready = redis.ready() => ready?,
+        () = shutdown.requested() => return Ok(()),
+    }
+    let tasks = Arc::new(tasks);
+    loop {
+        let life = tokio::select! {
+            life = Life::begin(&pulp, &tasks, &redis, &options, &name, &shutdown) => life?,
+            () = shutdown.requested() => return Ok(()),
+        };
+        match life.live().await? {
+            Death::Stopped => return Ok(()),
+            Death::GivenUp => {
+                tracing::warn!(%name, "the worker was given up by the others; it begins anew");
+            }
+        }
+    }
 }

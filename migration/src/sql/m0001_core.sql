@@ -175,6 +175,7 @@ CREATE TABLE repository_version (
     UNIQUE (repository_id, number)
 );
 CREATE INDEX repository_version_by_base ON repository_version (base_version_id);
+CREATE INDEX repository_version_by_task ON repository_version (task_id) WHERE NOT complete;
 
 -- Every repository begins with an empty version 0 (C09).
 CREATE FUNCTION create_version_zero() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -217,6 +218,7 @@ CREATE TABLE publication (
     details jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX publication_by_version ON publication (repository_version_id);
+CREATE INDEX publication_by_task ON publication (task_id) WHERE NOT complete;
 
 CREATE TABLE published_artifact (
     pulp_id uuid PRIMARY KEY,

@@ -1,0 +1,140 @@
+//! Claims and ends of tasks: each is one call of a database function, repeated with the same token until it answers.
+
+use std::time::{Duration, Instant};
+
+use entities::db;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult, Statement};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::Shutdown;
+use crate::backoff::Backoff;
+use crate::context::Claim;
+use crate::redis::message::Order;
+use crate::run::{Claimed, Ended, draw};
+
+/// How long the end of a task is still tried to be written when the process has to stop at once.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The answer to a claim.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The task is ours.
+    Claimed(Box<Claimed>),
+    /// It is not, and why: `epoch`, `gone`, `busy`, `unknown` or the state of the task.
+    Refused(String),
+}
+
+/// Claims a task. `None` if the process has to stop, or was given up, before there is an answer.
+pub(crate) async fn claim(
+    db: &DatabaseConnection,
+    claim: Claim,
+    order: &Order,
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<Answer> {
+    let sql = "SELECT * FROM claim_task($1, $2, $3, $4, $5)";
+    let values = [
+        claim.task.into(),
+        claim.worker.into(),
+        claim.token.into(),
+        order.epoch.into(),
+        order.unblocked_at.into(),
+    ];
+    let statement = db::sql(sql, values);
+    tokio::select! {
+        row = answered(db, statement) => match row.and_then(|row| read(claim, &row)) {
+            Ok(answer) => Some(answer),
+            Err(error) => Some(Answer::Refused(error.to_string())),
+        },
+        () = gone.cancelled() => None,
+        () = shutdown.expired() => None,
+    }
+}
+
+/// Ends a task, and claims the next one in the same commit. Answers the state that the task has ended in (nothing if
+/// it was not ours any more) and what came of the next; `None` if there was no answer in time.
+pub(crate) async fn finish(
+    db: &DatabaseConnection,
+    claim: Claim,
+    ended: &Ended,
+    next: Option<&(Claim, Order)>,
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<(Option<String>, Option<Answer>)> {
+    let statement = |state: &str, error: Option<serde_json::Value>| {
+        let sql = "SELECT * FROM finish_task($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9)";
+        let values = [
+            claim.task.into(),
+            claim.worker.into(),
+            claim.token.into(),
+            state.into(),
+            error.into(),
+            next.map(|(next, _)| next.task).into(),
+            next.map(|(next, _)| next.token).into(),
+            next.map(|(_, order)| order.epoch).into(),
+            next.map(|(_, order)| order.unblocked_at).into(),
+        ];
+        db::sql(sql, values)
+    };
+    let written = async {
+        match answered(db, statement(ended.state, ended.error.clone())).await {
+            Ok(row) => Ok(row),
+            Err(error) => {
+                tracing::error!(%error, task = %claim.task, "the end of a task cannot be written as it is");
+                let reason = format!("The end of the task could not be written: {error}").replace('\0', "");
+                answered(db, statement("failed", Some(json!({ "reason": reason })))).await
+            }
+        }
+    };
+    let last_words = async {
+        shutdown.expired().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let row = tokio::select! {
+        row = written => row,
+        () = gone.cancelled() => return None,
+        () = last_words => return None,
+    };
+    let read = row.and_then(|row| {
+        let last: Option<String> = row.try_get("", "final")?;
+        let next = next.map(|(next, _)| read(*next, &row)).transpose()?;
+        Ok((last, next))
+    });
+    read.inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known"))
+        .ok()
+}
+
+/// The tokens for an order.
+pub(crate) fn draw_for(order: &Order) -> Claim {
+    draw(order.task, order.worker)
+}
+
+fn read(claim: Claim, row: &QueryResult) -> Result<Answer, DbErr> {
+    if row.try_get("", "claimed")? {
+        return Ok(Answer::Claimed(Box::new(Claimed::read(claim, row)?)));
+    }
+    let refusal: Option<String> = row.try_get("", "refusal")?;
+    Ok(Answer::Refused(refusal.unwrap_or_default()))
+}
+
+/// Repeats a statement until Postgres answers. Its outcome is unknown after a failure, so it has to be one that may
+/// be repeated.
+async fn answered(db: &DatabaseConnection, statement: Statement) -> Result<QueryResult, DbErr> {
+    let mut backoff = Backoff::default();
+    let mut warned: Option<Instant> = None;
+    loop {
+        match db.query_one_raw(statement.clone()).await {
+            Ok(Some(row)) => return Ok(row),
+            Ok(None) => return Err(DbErr::RecordNotFound("a function answered nothing".to_owned())),
+            Err(error) if db::is_passing(&error) => {
+                if warned.is_none_or(|warned| warned.elapsed() > Duration::from_secs(5)) {
+                    tracing::warn!(%error, "the database did not answer; asking again");
+                    warned = Some(Instant::now());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        backoff.pause().await;
+    }
+}

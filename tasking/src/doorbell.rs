@@ -1,0 +1,88 @@
+//! The doorbell: tells the resource manager that there is something to look at.
+//!
+//! It never makes anybody wait: a push is bounded, and after a failure none is tried for a while. The row is enough;
+//! the manager finds it a little later.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::cmd;
+use entities::Settings;
+use entities::settings::WorkerStyle;
+use uuid::Uuid;
+
+use crate::redis::message::Notice;
+use crate::redis::{ConnectionManager, Redis, queue};
+
+/// How long a push may take.
+const BOUND: Duration = Duration::from_millis(50);
+
+/// How long no push is tried after one has failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; connects when it is first rung.
+#[derive(Clone, Debug)]
+pub(crate) struct Doorbell(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Without Redis there is no bell.
+    redis: Option<Redis>,
+    connection: OnceLock<Option<ConnectionManager>>,
+    resting_until: Mutex<Option<Instant>>,
+}
+
+impl Doorbell {
+    pub(crate) fn new(settings: &Settings) -> Doorbell {
+        let redis = match settings.worker_style {
+            WorkerStyle::Redis => Redis::open(settings).ok(),
+            WorkerStyle::Postgres => None,
+        };
+        Doorbell(Arc::new(Inner { redis, connection: OnceLock::new(), resting_until: Mutex::default() }))
+    }
+
+    /// Tells the manager.
+    pub(crate) async fn ring(&self, notice: &Notice) {
+        let Some((redis, mut connection)) = self.connection() else { return };
+        self.bounded(async { queue::notify(&mut connection, redis, notice).await }).await;
+    }
+
+    /// Tells a worker that its task was canceled.
+    pub(crate) async fn tell_canceled(&self, worker: Uuid, task: Uuid) {
+        let Some((redis, mut connection)) = self.connection() else { return };
+        self.bounded(async {
+            let channel = redis.keys.cancel(worker);
+            let _: i64 =
+                cmd("PUBLISH").arg(channel).arg(task.to_string()).query_async(&mut connection).await?;
+            Ok(())
+        })
+        .await;
+    }
+
+    fn connection(&self) -> Option<(&Redis, ConnectionManager)> {
+        let redis = self.0.redis.as_ref()?;
+        let connection = self.0.connection.get_or_init(|| redis.shared().ok()).clone()?;
+        Some((redis, connection))
+    }
+
+    async fn bounded(&self, push: impl Future<Output = anyhow::Result<()>>) {
+        if self.resting_until().is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let failure = match tokio::time::timeout(BOUND, push).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(_) => anyhow::anyhow!("no answer within {} ms", BOUND.as_millis()),
+        };
+        tracing::warn!(error = %failure, "Redis cannot be told of a task; its row is found later");
+        self.set_resting_until(Instant::now() + REST);
+    }
+
+    fn resting_until(&self) -> Option<Instant> {
+        *self.0.resting_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn set_resting_until(&self, until: Instant) {
+        *self.0.resting_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+    }
+}

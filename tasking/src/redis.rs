@@ -1,0 +1,14 @@
+//! The Redis side of tasking: names, connections, queues, scripts and the leader's lease.
+//!
+//! Everything here is an index of rows in Postgres. It may be lost at any moment and is made again.
+
+pub(crate) mod connection;
+pub(crate) mod keys;
+pub(crate) mod lease;
+pub(crate) mod message;
+pub(crate) mod queue;
+pub(crate) mod scripts;
+
+pub(crate) use connection::Redis;
+pub(crate) use deadpool_redis::redis::RedisResult;
+pub(crate) use deadpool_redis::redis::aio::ConnectionManager;

@@ -1,0 +1,70 @@
+//! The scripts. Each one of the manager's compares the lease first, so that a manager that was deposed without
+//! knowing has no effect.
+
+use std::sync::LazyLock;
+
+use deadpool_redis::redis::Script;
+
+/// Takes the lease if it is free, or is ours already. Answers nothing then, else the holder and the milliseconds left.
+/// Key: lease. Arguments: our value, milliseconds.
+pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local held = redis.call('GET', KEYS[1])
+         if held and held ~= ARGV[1] then return {held, redis.call('PTTL', KEYS[1])} end
+         redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+         return false",
+    )
+});
+
+/// Renews the lease if it is ours. Answers who holds it afterwards, if anybody.
+/// Key: lease. Arguments: our value, milliseconds.
+pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local held = redis.call('GET', KEYS[1])
+         if held == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+         return held",
+    )
+});
+
+/// Gives the lease back if it is ours. Key: lease. Argument: our value.
+pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+         return 0",
+    )
+});
+
+/// Moves notices to the processing list and answers all that is there; nothing at all if the lease is not ours.
+/// Keys: lease, queue, processing list. Arguments: our value, how many at most.
+pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+         local room = tonumber(ARGV[2]) - redis.call('LLEN', KEYS[3])
+         for _ = 1, room do
+             if not redis.call('LMOVE', KEYS[2], KEYS[3], 'LEFT', 'RIGHT') then break end
+         end
+         return redis.call('LRANGE', KEYS[3], 0, tonumber(ARGV[2]) - 1)",
+    )
+});
+
+/// Sends orders and acknowledges notices. 1, or 0 if the lease is not ours.
+/// Keys: lease, processing list, then a queue per order. Arguments: our value, how many notices, then the orders.
+pub(super) static SEND: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+         for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[i]) end
+         if ARGV[2] ~= '0' then redis.call('LTRIM', KEYS[2], ARGV[2], -1) end
+         return 1",
+    )
+});
+
+/// Takes orders back. Answers how many of each were still in the queue; nothing at all if the lease is not ours.
+/// Keys: lease, then a queue per order. Arguments: our value, then the orders.
+pub(super) static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+         local found = {}
+         for i = 2, #KEYS do found[i - 1] = redis.call('LREM', KEYS[i], 0, ARGV[i]) end
+         return found",
+    )
+});

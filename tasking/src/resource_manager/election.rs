@@ -1,0 +1,103 @@
+//! The election: the lease says who may try, the epoch in Postgres who leads.
+//!
+//! The epoch is read after the lease is taken, and then incremented by comparison. A candidate that was stopped in
+//! between finds another epoch, so of two that both believe to hold the lease at most one gets on; and the loser's
+//! claims do not commit any more when the winner reads its first row.
+
+use std::time::{Duration, Instant};
+
+use entities::{Pulp, db};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use super::Standby;
+use super::term::Leader;
+use crate::redis::lease::{Held, Lease};
+use crate::redis::{ConnectionManager, Redis};
+use crate::{Shutdown, process};
+
+/// How often a waiting candidate looks, at least.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Who would lead.
+pub(super) struct Candidate {
+    pulp: Pulp,
+    redis: Redis,
+    connection: ConnectionManager,
+    label: String,
+}
+
+/// What came of it.
+pub(super) enum Election {
+    /// We lead.
+    Won(Box<Leader>),
+    /// Somebody else does.
+    Lost {
+        /// The label.
+        holder: String,
+        /// How long the lease runs.
+        remaining: Duration,
+    },
+    /// We were asked to stop.
+    Stopped,
+}
+
+impl Candidate {
+    pub(super) fn new(pulp: Pulp, redis: Redis) -> anyhow::Result<Candidate> {
+        let connection = redis.shared()?;
+        Ok(Candidate { pulp, redis, connection, label: process::default_name() })
+    }
+
+    /// Tries to become the leader; while somebody else is, waits as `standby` says. Losing leaves no trace.
+    pub(super) async fn stand(&mut self, standby: Standby, shutdown: &Shutdown) -> anyhow::Result<Election> {
+        let duration = self.pulp.settings.resource_manager_lease;
+        let since = Instant::now();
+        loop {
+            let lease = Lease::new(self.redis.keys.lease(), &self.label, duration);
+            let (holder, remaining) = match lease.acquire(&mut self.connection).await? {
+                Held::Ours => match self.lead(&lease).await {
+                    Ok(Some(leader)) => return Ok(Election::Won(Box::new(leader))),
+                    Ok(None) => {
+                        lease.release(&mut self.connection).await?;
+                        continue;
+                    }
+                    Err(error) => {
+                        let _ = lease.release(&mut self.connection).await;
+                        return Err(error);
+                    }
+                },
+                Held::Nobody => continue,
+                Held::Other { holder, remaining } => (holder, remaining),
+            };
+            let waits = match standby {
+                Standby::Exit => false,
+                Standby::Wait => true,
+                Standby::For(patience) => since.elapsed() < patience,
+            };
+            if !waits {
+                return Ok(Election::Lost { holder, remaining });
+            }
+            tokio::select! {
+                () = shutdown.requested() => return Ok(Election::Stopped),
+                () = tokio::time::sleep(remaining.clamp(Duration::from_millis(5), LOOK)) => {}
+            }
+        }
+    }
+
+    /// Increments the epoch, if nobody else has since the lease was taken.
+    async fn lead(&self, lease: &Lease) -> anyhow::Result<Option<Leader>> {
+        let db = &self.pulp.db;
+        let row = db.query_one_raw(db::sql("SELECT epoch FROM leader", [])).await?;
+        let epoch: i64 =
+            row.ok_or_else(|| anyhow::anyhow!("the table leader is empty"))?.try_get("", "epoch")?;
+        let id = Uuid::new_v4();
+        let sql = "SELECT become_leader($1, $2, $3, $4) AS epoch";
+        let values = [id.into(), process::RESOURCE_MANAGER.into(), process::versions().into(), epoch.into()];
+        let row = db.query_one_raw(db::sql(sql, values)).await?;
+        let grown: Option<i64> = row.map(|row| row.try_get("", "epoch")).transpose()?.flatten();
+        let Some(epoch) = grown else { return Ok(None) };
+        tracing::info!(epoch, "this resource manager leads");
+        let leader = Leader::new(self.pulp.clone(), self.redis.clone(), lease.clone(), epoch, id)?;
+        Ok(Some(leader))
+    }
+}

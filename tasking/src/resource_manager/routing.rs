@@ -1,0 +1,401 @@
+//! One step of routing: notices and rows in, orders out.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::Utc;
+use deadpool_redis::redis::RedisError;
+use sea_orm::{DatabaseConnection, DbErr};
+use uuid::Uuid;
+
+use super::assigned::{Book, TRIES};
+use super::rows::{self, Feed, Row};
+use crate::codec;
+use crate::giving_up::GivenUp;
+use crate::redis::message::{Notice, Order};
+use crate::redis::queue::{BATCH, ManagerQueue, Sent};
+use crate::scheduler::{Assignment, Scheduler};
+
+/// How often everything that is believed to be with a worker is compared with the rows.
+const SWEEP: Duration = Duration::from_secs(3);
+
+/// Why a step was not done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The lease is not ours; nothing was changed.
+    NotOurs,
+    /// Redis or Postgres is away; what was done is found out by looking again.
+    Passing(anyhow::Error),
+}
+
+impl From<DbErr> for Trouble {
+    fn from(error: DbErr) -> Trouble {
+        Trouble::Passing(anyhow::Error::new(error).context("Postgres"))
+    }
+}
+
+impl From<RedisError> for Trouble {
+    fn from(error: RedisError) -> Trouble {
+        Trouble::Passing(anyhow::Error::new(error).context("Redis"))
+    }
+}
+
+/// The state of a term.
+#[derive(Debug)]
+pub(super) struct Routing {
+    db: DatabaseConnection,
+    queue: ManagerQueue,
+    epoch: i64,
+    /// Whether the rows were read from the beginning.
+    begun: bool,
+    feed: Feed,
+    scheduler: Scheduler,
+    book: Book,
+    names: HashMap<Uuid, String>,
+    /// Workers that do not take what is sent to them. They get nothing until they say something.
+    unwell: HashSet<Uuid>,
+    given_up: Vec<GivenUp>,
+    swept: Option<Instant>,
+}
+
+impl Routing {
+    pub(super) fn new(db: DatabaseConnection, queue: ManagerQueue, epoch: i64) -> Routing {
+        Routing {
+            db,
+            queue,
+            epoch,
+            begun: false,
+            feed: Feed::default(),
+            scheduler: Scheduler::new(),
+            book: Book::default(),
+            names: HashMap::new(),
+            unwell: HashSet::new(),
+            given_up: Vec::new(),
+            swept: None,
+        }
+    }
+
+    /// When the next step is due if nothing happens. At once before the first one.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.begun { self.book.due() } else { Some(Instant::now()) }
+    }
+
+    /// A worker was given up.
+    pub(super) fn given_up(&mut self, given_up: GivenUp) {
+        self.given_up.push(given_up);
+    }
+
+    /// What was sent may be lost: looks at all of it in the next step.
+    pub(super) fn doubt(&mut self) {
+        self.book.doubt();
+        self.swept = None;
+    }
+
+    /// Takes in what has happened, and sends what follows from it. Notices are taken if there are said to be some,
+    /// and at every sweep.
+    pub(super) async fn step(&mut self, notices: bool) -> Result<(), Trouble> {
+        let sweeps = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
+        if !self.begun {
+            self.begin().await?;
+        }
+        let mut taken = Vec::new();
+        let due = self.book.due().is_some_and(|due| due <= Instant::now());
+        if notices || sweeps || !due {
+            taken = self.queue.take().await?.ok_or(Trouble::NotOurs)?;
+            self.read(&taken).await?;
+        }
+        self.digest(&taken).await?;
+        if sweeps {
+            self.sweep().await?;
+        }
+        self.clock().await?;
+        self.send(taken.len()).await?;
+        if sweeps {
+            self.swept = Some(Instant::now());
+        }
+        // A full batch means that there is more.
+        while taken.len() >= BATCH {
+            taken = self.queue.take().await?.ok_or(Trouble::NotOurs)?;
+            self.read(&taken).await?;
+            self.digest(&taken).await?;
+            self.send(taken.len()).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything from the rows: first what runs, which holds its resources, then what waits.
+    async fn begin(&mut self) -> Result<(), Trouble> {
+        self.feed = Feed::default();
+        self.scheduler = Scheduler::new();
+        self.book = Book::default();
+        self.names.clear();
+        let rows = self.feed.begin(&self.db).await?;
+        tracing::info!(tasks = rows.len(), "the unfinished tasks are read");
+        for row in rows {
+            self.submit(&row);
+            if let Some(worker) = row.worker.filter(|_| row.state != "waiting") {
+                self.scheduler.claimed(row.id, worker);
+                self.book.runs(row.id, worker);
+                self.scheduler.slow(worker);
+            }
+        }
+        self.refresh_workers().await?;
+        self.begun = true;
+        Ok(())
+    }
+
+    fn submit(&mut self, row: &Row) {
+        let exclusive = row.exclusive.iter().map(String::as_str);
+        self.scheduler.submit(row.id, exclusive, row.shared.iter().map(String::as_str));
+    }
+
+    /// Reads new rows, and those that were announced but not seen.
+    async fn read(&mut self, notices: &[Option<Notice>]) -> Result<(), Trouble> {
+        let mut rows = self.feed.read(&self.db).await?;
+        let announced = notices.iter().flatten().filter_map(|notice| match notice {
+            Notice::Dispatched { task } => Some(*task),
+            _ => None,
+        });
+        let scheduler = &self.scheduler;
+        let unknown = announced.filter(|id| !scheduler.knows(*id));
+        rows.extend(self.feed.missing(&self.db, unknown).await?);
+        for row in rows.iter().filter(|row| row.state == "waiting") {
+            self.submit(row);
+        }
+        Ok(())
+    }
+
+    async fn digest(&mut self, notices: &[Option<Notice>]) -> Result<(), Trouble> {
+        let mut look_up = Vec::new();
+        let mut idle = Vec::new();
+        let mut new_workers = false;
+        for notice in notices {
+            match notice {
+                None => tracing::warn!("a notice that cannot be read is dropped"),
+                Some(Notice::Dispatched { .. }) => {}
+                Some(Notice::Canceled { task }) => self.finished(*task),
+                Some(Notice::Finished { worker, task, next }) => {
+                    self.unwell.remove(worker);
+                    self.finished(*task);
+                    if let Some(next) = next {
+                        self.scheduler.claimed(*next, *worker);
+                        if self.scheduler.worker_of(*next) == Some(*worker) {
+                            self.book.runs(*next, *worker);
+                        }
+                    }
+                    if let Some(current) = self.scheduler.current(*worker) {
+                        self.book.begins(*worker, current);
+                    }
+                }
+                Some(Notice::Refused { worker, task }) => look_up.push((*worker, *task)),
+                Some(Notice::Ready { worker }) => {
+                    let unwell = self.unwell.remove(worker);
+                    new_workers |= unwell || !self.scheduler.has_worker(*worker);
+                    // It has nothing to do: what it is thought to run may have ended unheard.
+                    idle.extend(self.scheduler.current(*worker));
+                }
+                Some(Notice::Left { .. }) => new_workers = true,
+            }
+        }
+        for given_up in std::mem::take(&mut self.given_up) {
+            for task in given_up.ended {
+                self.finished(task);
+            }
+            new_workers = true;
+        }
+        self.reconcile(idle).await?;
+        if !look_up.is_empty() {
+            let ids = look_up.iter().map(|(_, task)| *task).collect();
+            self.reconcile(ids).await?;
+            for (worker, task) in look_up {
+                // Still waiting, and refused: the worker may be gone, or the claim was of another epoch.
+                let confirmed = self.book.get(task).is_some_and(|assigned| assigned.confirmed);
+                if !confirmed && self.scheduler.worker_of(task) == Some(worker) {
+                    self.returned(task);
+                    new_workers = true;
+                }
+            }
+        }
+        if new_workers {
+            self.refresh_workers().await?;
+        }
+        Ok(())
+    }
+
+    /// Compares what is believed with the rows.
+    async fn sweep(&mut self) -> Result<(), Trouble> {
+        for task in rows::end_abandoned(&self.db, self.epoch).await? {
+            self.finished(task);
+        }
+        let believed: Vec<Uuid> = self.book.tasks().collect();
+        self.reconcile(believed).await?;
+        self.refresh_workers().await
+    }
+
+    /// Looks at what time has made due: slow tasks, and orders that were not claimed.
+    async fn clock(&mut self) -> Result<(), Trouble> {
+        let now = Instant::now();
+        for (worker, task) in self.book.slow(now) {
+            if self.scheduler.current(worker) == Some(task) {
+                self.scheduler.slow(worker);
+            }
+        }
+        let unclaimed = self.book.unclaimed(now);
+        if unclaimed.is_empty() {
+            return Ok(());
+        }
+        self.reconcile(unclaimed.clone()).await?;
+        for task in unclaimed {
+            let Some(assigned) = self.book.get(task) else { continue };
+            if assigned.confirmed {
+                continue;
+            }
+            let (worker, tries) = (assigned.worker, assigned.tries);
+            let sent = assigned.sent.clone();
+            // Whether it was still in the queue or not: a second order for a task does no harm.
+            if let Some(sent) = sent {
+                self.queue.take_back(&[sent]).await?.ok_or(Trouble::NotOurs)?;
+            }
+            if self.scheduler.current(worker) == Some(task) && tries < TRIES {
+                self.resend(task, worker).await?;
+                continue;
+            }
+            if self.scheduler.current(worker) == Some(task) {
+                tracing::warn!(%worker, "a worker does not take its task; it gets no more until it answers");
+                self.unwell.insert(worker);
+                self.down(worker);
+            } else {
+                self.returned(task);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the scheduler follow the rows of these tasks.
+    async fn reconcile(&mut self, ids: Vec<Uuid>) -> Result<(), Trouble> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let states = rows::states(&self.db, ids.clone()).await?;
+        let found: HashSet<Uuid> = states.iter().map(|(id, ..)| *id).collect();
+        for id in ids.into_iter().filter(|id| !found.contains(id)) {
+            self.finished(id);
+        }
+        for (id, state, worker) in states {
+            match (state.as_str(), worker) {
+                ("waiting", _) => {}
+                ("running" | "canceling", Some(worker)) => {
+                    self.scheduler.claimed(id, worker);
+                    if self.scheduler.worker_of(id) == Some(worker) {
+                        self.book.runs(id, worker);
+                    }
+                }
+                _ => self.finished(id),
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the rows of the workers.
+    async fn refresh_workers(&mut self) -> Result<(), Trouble> {
+        let workers = rows::workers(&self.db).await?;
+        let alive: HashSet<Uuid> = workers.iter().map(|(id, _)| *id).collect();
+        let gone: Vec<Uuid> = self.names.keys().copied().filter(|id| !alive.contains(id)).collect();
+        if !gone.is_empty() {
+            let tasks: Vec<Uuid> = gone.iter().flat_map(|worker| self.book.tasks_of(*worker)).collect();
+            if !tasks.is_empty() {
+                for task in rows::end_abandoned(&self.db, self.epoch).await? {
+                    self.finished(task);
+                }
+                self.reconcile(tasks).await?;
+            }
+            for worker in gone {
+                self.down(worker);
+                self.unwell.remove(&worker);
+                self.names.remove(&worker);
+            }
+        }
+        for (id, name) in workers {
+            self.names.insert(id, name);
+            if !self.unwell.contains(&id) {
+                self.scheduler.worker_up(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Places what can be placed, and acknowledges the notices whose effects are done with that.
+    async fn send(&mut self, acknowledged: usize) -> Result<(), Trouble> {
+        let mut assignments = self.scheduler.assignments();
+        let mut recalled = Vec::new();
+        for assignment in &assignments {
+            if let Assignment::TakeBack { task, .. } = assignment
+                && let Some(sent) = self.book.get(*task).and_then(|assigned| assigned.sent.clone())
+            {
+                recalled.push((*task, sent));
+            }
+        }
+        if !recalled.is_empty() {
+            let orders: Vec<Sent> = recalled.iter().map(|(_, sent)| sent.clone()).collect();
+            let found = self.queue.take_back(&orders).await?.ok_or(Trouble::NotOurs)?;
+            for ((task, _), found) in recalled.iter().zip(found) {
+                if found {
+                    self.returned(*task);
+                }
+            }
+            assignments.extend(self.scheduler.assignments());
+        }
+        let mut orders = Vec::new();
+        for assignment in assignments {
+            let (task, worker, runs) = match assignment {
+                Assignment::Run { task, worker } => (task, worker, true),
+                Assignment::Reserve { task, worker } => (task, worker, false),
+                Assignment::TakeBack { .. } => continue,
+            };
+            let sent = self.order(task, worker)?;
+            self.book.sent(task, worker, sent.clone());
+            if runs {
+                self.book.begins(worker, task);
+            }
+            orders.push(sent);
+        }
+        match self.queue.send(&orders, acknowledged).await? {
+            true => Ok(()),
+            false => Err(Trouble::NotOurs),
+        }
+    }
+
+    async fn resend(&mut self, task: Uuid, worker: Uuid) -> Result<(), Trouble> {
+        let sent = self.order(task, worker)?;
+        self.book.sent(task, worker, sent.clone());
+        match self.queue.send(&[sent], 0).await? {
+            true => Ok(()),
+            false => Err(Trouble::NotOurs),
+        }
+    }
+
+    fn order(&self, task: Uuid, worker: Uuid) -> Result<Sent, Trouble> {
+        let order = Order { task, worker, epoch: self.epoch, unblocked_at: Utc::now() };
+        let bytes = codec::encode(&order).map_err(Trouble::Passing)?;
+        let name = self.names.get(&worker).context("a worker without a name").map_err(Trouble::Passing)?;
+        Ok(Sent { name: name.clone(), bytes })
+    }
+
+    fn finished(&mut self, task: Uuid) {
+        self.scheduler.finished(task);
+        self.book.remove(task);
+    }
+
+    fn returned(&mut self, task: Uuid) {
+        self.scheduler.returned(task);
+        self.book.remove(task);
+    }
+
+    fn down(&mut self, worker: Uuid) {
+        for task in self.book.tasks_of(worker) {
+            self.book.remove(task);
+        }
+        self.scheduler.worker_down(worker);
+    }
+}

@@ -1,0 +1,181 @@
+//! What the manager reads from Postgres: new tasks in their order, the state of tasks, the workers.
+//!
+//! Sequence numbers are drawn before the commit, so a row can appear below the watermark later: numbers that were
+//! skipped are remembered as gaps for a while. Watermark and gaps are read in one statement, so that a task whose
+//! acceptance was answered before another was asked for is never seen after it.
+
+use std::collections::HashSet;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use entities::db;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use uuid::Uuid;
+
+/// Rows of one read.
+const PAGE: i64 = 1000;
+
+/// How long a skipped number is looked for. A row that commits later still is found by its notice.
+const GAP_LIFE: Duration = Duration::from_secs(120);
+
+/// Skipped numbers remembered at most; the oldest are let go.
+const GAPS: usize = 10_000;
+
+/// How many read ids are remembered, to know late notices.
+const READ: usize = 8192;
+
+/// An unfinished task.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    pub(super) seq: i64,
+    pub(super) state: String,
+    pub(super) worker: Option<Uuid>,
+    pub(super) exclusive: Vec<String>,
+    pub(super) shared: Vec<String>,
+}
+
+const COLUMNS: &str = "pulp_id, seq, state::text AS state, worker_id, exclusive_resources, shared_resources";
+
+/// How far the rows are read.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    watermark: i64,
+    gaps: BTreeMap<i64, Instant>,
+    recent: HashSet<Uuid>,
+    order: VecDeque<Uuid>,
+}
+
+impl Feed {
+    /// Begins at the present end of the sequence. Answers every unfinished task: those that run first, then those
+    /// that wait, in their order.
+    pub(super) async fn begin(&mut self, db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
+        let row = db.query_one_raw(db::sql("SELECT coalesce(max(seq), 0) AS seq FROM task", [])).await?;
+        self.watermark = row.map_or(Ok(0), |row| row.try_get("", "seq"))?;
+        let first = self.watermark.saturating_sub(PAGE);
+        let sql = "SELECT number FROM generate_series(greatest($1, 1), $2) AS number
+                   WHERE NOT EXISTS (SELECT 1 FROM task WHERE seq = number)";
+        let now = Instant::now();
+        for row in db.query_all_raw(db::sql(sql, [first.into(), self.watermark.into()])).await? {
+            self.gaps.insert(row.try_get("", "number")?, now);
+        }
+        let sql = format!("SELECT {COLUMNS} FROM task WHERE state IN ('running', 'canceling') ORDER BY seq");
+        let mut rows: Vec<Row> = parse(db.query_all_raw(db::sql(&sql, [])).await?)?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM task WHERE state = 'waiting' AND seq > $1 AND seq <= $2
+             ORDER BY seq LIMIT {PAGE}"
+        );
+        let mut last = 0;
+        loop {
+            let page = db.query_all_raw(db::sql(&sql, [last.into(), self.watermark.into()])).await?;
+            let page = parse(page)?;
+            let Some(end) = page.last() else { return Ok(rows) };
+            last = end.seq;
+            rows.extend(page);
+        }
+    }
+
+    /// Tasks that have appeared since, in their order; those found in a gap come with the others of the same read.
+    pub(super) async fn read(&mut self, db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
+        let sql = format!(
+            "(SELECT {COLUMNS} FROM task WHERE seq > $1 ORDER BY seq LIMIT {PAGE})
+             UNION ALL (SELECT {COLUMNS} FROM task WHERE seq = ANY($2)) ORDER BY seq"
+        );
+        let mut out = Vec::new();
+        loop {
+            let now = Instant::now();
+            self.gaps.retain(|_, since| now.duration_since(*since) < GAP_LIFE);
+            let gaps: Vec<i64> = self.gaps.keys().copied().collect();
+            let rows = parse(db.query_all_raw(db::sql(&sql, [self.watermark.into(), gaps.into()])).await?)?;
+            let full = rows.len() >= PAGE as usize;
+            for row in rows {
+                if row.seq > self.watermark {
+                    let skipped = (self.watermark + 1..row.seq).rev().take(GAPS);
+                    self.gaps.extend(skipped.map(|number| (number, now)));
+                    self.watermark = row.seq;
+                } else {
+                    self.gaps.remove(&row.seq);
+                }
+                self.remember(row.id);
+                out.push(row);
+            }
+            while self.gaps.len() > GAPS {
+                self.gaps.pop_first();
+            }
+            if !full {
+                return Ok(out);
+            }
+        }
+    }
+
+    /// Tasks that were announced and not read.
+    pub(super) async fn missing(
+        &mut self,
+        db: &DatabaseConnection,
+        announced: impl Iterator<Item = Uuid>,
+    ) -> Result<Vec<Row>, DbErr> {
+        let missing: Vec<Uuid> = announced.filter(|id| !self.recent.contains(id)).collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        for id in &missing {
+            self.remember(*id);
+        }
+        let sql = format!("SELECT {COLUMNS} FROM task WHERE pulp_id = ANY($1) ORDER BY seq");
+        parse(db.query_all_raw(db::sql(&sql, [missing.into()])).await?)
+    }
+
+    fn remember(&mut self, id: Uuid) {
+        if self.recent.insert(id) {
+            self.order.push_back(id);
+        }
+        if self.order.len() > READ
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.recent.remove(&oldest);
+        }
+    }
+}
+
+/// Where tasks are now: state and worker. A task without a row is not answered.
+pub(super) async fn states(
+    db: &DatabaseConnection,
+    ids: Vec<Uuid>,
+) -> Result<Vec<(Uuid, String, Option<Uuid>)>, DbErr> {
+    let sql = "SELECT pulp_id, state::text AS state, worker_id FROM task WHERE pulp_id = ANY($1)";
+    let rows = db.query_all_raw(db::sql(sql, [ids.into()])).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((row.try_get("", "pulp_id")?, row.try_get("", "state")?, row.try_get("", "worker_id")?))
+        })
+        .collect()
+}
+
+/// Workers that are not given up, with their names.
+pub(super) async fn workers(db: &DatabaseConnection) -> Result<Vec<(Uuid, String)>, DbErr> {
+    let sql = "SELECT pulp_id, name FROM process WHERE kind = 'worker' AND gone_at IS NULL";
+    let rows = db.query_all_raw(db::sql(sql, [])).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "name")?))).collect()
+}
+
+/// Ends tasks whose process is gone; answers which. Nothing if the epoch is over.
+pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Vec<Uuid>, DbErr> {
+    let row = db.query_one_raw(db::sql("SELECT end_abandoned($1) AS ended", [epoch.into()])).await?;
+    let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
+    Ok(ended.unwrap_or_default())
+}
+
+fn parse(rows: Vec<QueryResult>) -> Result<Vec<Row>, DbErr> {
+    rows.iter()
+        .map(|row| {
+            Ok(Row {
+                id: row.try_get("", "pulp_id")?,
+                seq: row.try_get("", "seq")?,
+                state: row.try_get("", "state")?,
+                worker: row.try_get("", "worker_id")?,
+                exclusive: row.try_get("", "exclusive_resources")?,
+                shared: row.try_get("", "shared_resources")?,
+            })
+        })
+        .collect()
+}

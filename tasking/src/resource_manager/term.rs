@@ -1,0 +1,189 @@
+//! One term of leadership: a loop that feeds the scheduler from rows, notices and timers, and sends what it decides.
+//!
+//! Nothing here is kept anywhere else: a term begins with the rows, and whatever goes wrong in it, another look at
+//! the rows puts right.
+
+use std::time::{Duration, Instant};
+
+use entities::Pulp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::routing::{Routing, Trouble};
+use crate::Shutdown;
+use crate::backoff::Backoff;
+use crate::giving_up::{self, GivenUp};
+use crate::process::Registration;
+use crate::redis::lease::{Held, Lease};
+use crate::redis::queue::{ManagerQueue, await_notice};
+use crate::redis::{ConnectionManager, Redis, RedisResult};
+
+/// How long the manager sleeps at most before it looks at the rows by itself.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How a term ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// We were asked to stop.
+    Stopped,
+    /// Somebody else leads.
+    Deposed {
+        /// The label.
+        holder: String,
+    },
+    /// The lease is gone, and nobody else has taken it yet.
+    LeaseMissing,
+}
+
+/// Who leads.
+#[derive(Debug)]
+pub(super) struct Leader {
+    pulp: Pulp,
+    redis: Redis,
+    connection: ConnectionManager,
+    lease: Lease,
+    epoch: i64,
+    registration: Registration,
+}
+
+impl Leader {
+    pub(super) fn new(
+        pulp: Pulp,
+        redis: Redis,
+        lease: Lease,
+        epoch: i64,
+        id: Uuid,
+    ) -> anyhow::Result<Leader> {
+        let registration = Registration::adopt(&pulp, id, pulp.settings.worker_ttl)?;
+        let connection = redis.shared()?;
+        Ok(Leader { pulp, redis, connection, lease, epoch, registration })
+    }
+
+    /// Leads until something ends the term.
+    pub(super) async fn lead(mut self, shutdown: &Shutdown) -> End {
+        let end = tokio::select! {
+            end = self.route() => end,
+            () = shutdown.requested() => End::Stopped,
+        };
+        if matches!(end, End::Stopped) {
+            if let Err(error) = self.lease.release(&mut self.connection).await {
+                tracing::warn!(%error, "the lease cannot be given back; it runs out by itself");
+            }
+            if let Err(error) = self.registration.stop().await {
+                tracing::warn!(%error, "the end of this resource manager cannot be recorded");
+            }
+        }
+        end
+    }
+
+    async fn route(&mut self) -> End {
+        let (held_in, mut held) = watch::channel(Held::Ours);
+        let _keeper = spawn(keep(self.lease.clone(), self.connection.clone(), held_in));
+        let (told, mut given_up) = mpsc::channel::<GivenUp>(64);
+        let _observer = spawn(giving_up::watch(self.pulp.settings.clone(), Some(self.epoch), told));
+        let (ring, mut bell) = mpsc::channel::<()>(1);
+        let _listener = spawn(listen(self.redis.clone(), ring));
+
+        let queue = ManagerQueue::new(self.redis.clone(), self.connection.clone(), self.lease.clone());
+        let mut routing = Routing::new(self.pulp.db.clone(), queue, self.epoch);
+        let mut backoff = Backoff::default();
+        loop {
+            let until = routing.due().unwrap_or_else(|| Instant::now() + POLL).min(Instant::now() + POLL);
+            let mut looks = true;
+            tokio::select! {
+                changed = held.changed() => match changed {
+                    Ok(()) => return lost(held.borrow().clone()),
+                    Err(_) => return End::LeaseMissing,
+                },
+                Some(given_up) = given_up.recv() => routing.given_up(given_up),
+                Some(()) = bell.recv() => {}
+                () = tokio::time::sleep_until(until.into()) => looks = false,
+            }
+            match routing.step(looks).await {
+                Ok(()) => backoff.reset(),
+                Err(Trouble::NotOurs) => {
+                    if let Ok(held) = self.lease.renew(&mut self.connection).await
+                        && held != Held::Ours
+                    {
+                        return lost(held);
+                    }
+                }
+                Err(Trouble::Passing(error)) => {
+                    tracing::warn!(error = format!("{error:#}"), "routing is interrupted; trying again");
+                    routing.doubt();
+                    tokio::select! {
+                        () = backoff.pause() => {}
+                        Ok(()) = held.changed() => return lost(held.borrow().clone()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn lost(held: Held) -> End {
+    match held {
+        Held::Other { holder, .. } => End::Deposed { holder },
+        Held::Ours | Held::Nobody => End::LeaseMissing,
+    }
+}
+
+/// Renews the lease at a third of its time; says so and ends when it is lost.
+async fn keep(lease: Lease, mut connection: ConnectionManager, held: watch::Sender<Held>) {
+    let third = lease.duration() / 3;
+    loop {
+        tokio::time::sleep(third).await;
+        loop {
+            match tokio::time::timeout(third, lease.renew(&mut connection)).await {
+                Ok(Ok(Held::Ours)) => break,
+                Ok(Ok(other)) => {
+                    let _ = held.send(other);
+                    return;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed; trying again"),
+                Err(_) => tracing::warn!("Redis does not answer; the lease cannot be renewed"),
+            }
+            tokio::time::sleep(third / 8).await;
+        }
+    }
+}
+
+/// Rings when a notice has come, on a connection of its own.
+async fn listen(redis: Redis, ring: mpsc::Sender<()>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let heard: RedisResult<()> = async {
+            let mut connection = redis.blocking().await?;
+            // What came while nobody listened.
+            let _ = ring.send(()).await;
+            loop {
+                let come = await_notice(&mut connection, &redis, Duration::from_secs(5));
+                let come = tokio::time::timeout(Duration::from_secs(10), come).await;
+                backoff.reset();
+                match come {
+                    Ok(Ok(true)) => {
+                        if ring.send(()).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Ok(Ok(false)) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return Ok(()),
+                }
+            }
+        }
+        .await;
+        if ring.is_closed() {
+            return;
+        }
+        if let Err(error) = heard {
+            tracing::warn!(%error, "Redis cannot be listened to; trying again");
+        }
+        backoff.pause().await;
+    }
+}
+
+fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(future))
+}

@@ -1,0 +1,167 @@
+//! The workers as the scheduler sees them: what each has, who is idle, and who may get a task reserved.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+#[derive(Debug, Default)]
+struct Worker {
+    current: Option<Uuid>,
+    reserved: Option<Uuid>,
+    /// Whether it takes tasks. One that does not is only known because rows say that it runs one.
+    up: bool,
+    /// Whether its current task takes a while.
+    slow: bool,
+    /// Whether its reserved task was called back.
+    recalled: bool,
+    /// When it became idle, by the count of such events.
+    idle_since: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    all: HashMap<Uuid, Worker>,
+    /// Up and without a task, the one that has waited longest first.
+    idle: BTreeMap<u64, Uuid>,
+    /// Up, with a quick current task and none reserved.
+    open: BTreeSet<Uuid>,
+    /// With a reserved task that was not called back.
+    reserving: BTreeSet<Uuid>,
+    /// Called back and not yet answered.
+    recalled: usize,
+    /// Counts events of becoming idle.
+    events: u64,
+}
+
+impl Workers {
+    /// The worker's current task.
+    pub(super) fn current(&self, id: Uuid) -> Option<Uuid> {
+        self.all.get(&id)?.current
+    }
+
+    /// Whether the worker takes tasks.
+    pub(super) fn is_up(&self, id: Uuid) -> bool {
+        self.all.get(&id).is_some_and(|worker| worker.up)
+    }
+
+    /// Every worker that takes tasks.
+    pub(super) fn all(&self) -> impl Iterator<Item = Uuid> {
+        self.all.iter().filter(|(_, worker)| worker.up).map(|(id, _)| *id)
+    }
+
+    /// The worker takes tasks.
+    pub(super) fn up(&mut self, id: Uuid) {
+        self.change(id, |worker| worker.up = true);
+    }
+
+    /// Forgets the worker. Answers what it had.
+    pub(super) fn down(&mut self, id: Uuid) -> impl Iterator<Item = Uuid> + use<> {
+        let mut had = (None, None);
+        self.change(id, |worker| {
+            had = (worker.current.take(), worker.reserved.take());
+            worker.up = false;
+        });
+        had.0.into_iter().chain(had.1)
+    }
+
+    /// The worker's current task takes a while.
+    pub(super) fn slow(&mut self, id: Uuid) {
+        if self.current(id).is_some() {
+            self.change(id, |worker| worker.slow = true);
+        }
+    }
+
+    /// The worker runs this task. Answers what it was thought to run.
+    pub(super) fn run(&mut self, id: Uuid, task: Uuid) -> Option<Uuid> {
+        let mut displaced = None;
+        self.change(id, |worker| {
+            displaced = worker.current.replace(task);
+            worker.slow = false;
+        });
+        displaced
+    }
+
+    /// The task is not with the worker any more. A reserved one takes the place of the current one.
+    pub(super) fn leave(&mut self, id: Uuid, task: Uuid) {
+        self.change(id, |worker| {
+            if worker.reserved == Some(task) {
+                worker.reserved = None;
+            }
+            if worker.current == Some(task) {
+                worker.current = worker.reserved.take();
+                worker.slow = false;
+            }
+        });
+    }
+
+    /// Gives a task to an idle worker, or else reserves it with a quick one (then true).
+    pub(super) fn place(&mut self, task: Uuid) -> Option<(Uuid, bool)> {
+        if let Some(id) = self.idle.first_key_value().map(|(_, id)| *id) {
+            self.run(id, task);
+            return Some((id, false));
+        }
+        let id = *self.open.first()?;
+        self.change(id, |worker| worker.reserved = Some(task));
+        Some((id, true))
+    }
+
+    /// Calls back reserved tasks: one for each idle worker, and those behind a slow task.
+    pub(super) fn recall(&mut self) -> impl Iterator<Item = (Uuid, Uuid)> + use<> {
+        let mut called = Vec::new();
+        if !self.reserving.is_empty() {
+            let mut wanted = self.idle.len().saturating_sub(self.recalled);
+            let holders: Vec<Uuid> = self.reserving.iter().copied().collect();
+            for id in holders {
+                let slow = self.all.get(&id).is_some_and(|worker| worker.slow);
+                if !slow && wanted == 0 {
+                    continue;
+                }
+                wanted = wanted.saturating_sub(1);
+                called.extend(self.all.get(&id).and_then(|worker| worker.reserved).map(|task| (task, id)));
+                self.change(id, |worker| worker.recalled = true);
+            }
+        }
+        called.into_iter()
+    }
+
+    /// Changes a worker and keeps the sets true.
+    fn change(&mut self, id: Uuid, change: impl FnOnce(&mut Worker)) {
+        let worker = self.all.entry(id).or_default();
+        let was_idle = worker.is_idle();
+        let was_recalled = worker.recalled;
+        change(worker);
+        worker.recalled &= worker.reserved.is_some();
+        worker.slow &= worker.current.is_some();
+        if was_idle && !worker.is_idle() {
+            self.idle.remove(&worker.idle_since);
+        } else if !was_idle && worker.is_idle() {
+            self.events += 1;
+            worker.idle_since = self.events;
+            self.idle.insert(self.events, id);
+        }
+        keep(
+            &mut self.open,
+            id,
+            worker.up && worker.current.is_some() && worker.reserved.is_none() && !worker.slow,
+        );
+        keep(&mut self.reserving, id, worker.reserved.is_some() && !worker.recalled);
+        self.recalled = self.recalled + usize::from(worker.recalled) - usize::from(was_recalled);
+        if !worker.up && worker.current.is_none() && worker.reserved.is_none() {
+            self.all.remove(&id);
+        }
+    }
+}
+
+impl Worker {
+    fn is_idle(&self) -> bool {
+        self.up && self.current.is_none()
+    }
+}
+
+fn keep(set: &mut BTreeSet<Uuid>, id: Uuid, belongs: bool) {
+    if belongs {
+        set.insert(id);
+    } else {
+        set.remove(&id);
+    }
+}

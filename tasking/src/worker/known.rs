@@ -1,0 +1,105 @@
+//! What a worker knows to be its own: the tokens of its claims, and how it is told of a cancel.
+//!
+//! A cancel is told over Redis and read from the rows, at every beat at the latest. The same look finds rows that run
+//! under this worker's name without its knowing, and ends them: no task is running without a runner.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entities::db;
+use futures_util::StreamExt;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::context::Claim;
+use crate::redis::{Redis, RedisResult};
+
+/// Claims by token, from before they are sent until their end is answered. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Arc<Mutex<HashMap<Uuid, CancellationToken>>>);
+
+impl Known {
+    /// Before a claim is sent. The token fires when the task is canceled.
+    pub(super) fn add(&self, claim: Claim) -> CancellationToken {
+        self.lock().entry(claim.token).or_default().clone()
+    }
+
+    /// After the end of the task, or the refusal, is answered.
+    pub(super) fn remove(&self, claim: Claim) {
+        self.lock().remove(&claim.token);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at the rows of the worker whenever it is told of a cancel, and every `interval`.
+pub(super) async fn watch(
+    db: DatabaseConnection,
+    redis: Redis,
+    worker: Uuid,
+    known: Known,
+    interval: Duration,
+) {
+    let (told, mut cancels) = mpsc::channel(1);
+    let listening = listen(&redis, worker, told);
+    let looking = async {
+        loop {
+            if let Err(error) = look(&db, worker, &known).await {
+                tracing::warn!(%error, "the worker's rows cannot be read; trying again");
+            }
+            let _ = tokio::time::timeout(interval, cancels.recv()).await;
+        }
+    };
+    tokio::join!(listening, looking);
+}
+
+async fn look(db: &DatabaseConnection, worker: Uuid, known: &Known) -> Result<(), DbErr> {
+    let sql = "SELECT pulp_id, claim_token, state = 'canceling' AS canceled FROM task
+               WHERE worker_id = $1 AND state IN ('running', 'canceling')";
+    for row in db.query_all_raw(db::sql(sql, [worker.into()])).await? {
+        let (task, token): (Uuid, Uuid) = (row.try_get("", "pulp_id")?, row.try_get("", "claim_token")?);
+        let cancel = known.lock().get(&token).cloned();
+        match cancel {
+            Some(cancel) => {
+                if row.try_get("", "canceled")? {
+                    cancel.cancel();
+                }
+            }
+            None => {
+                // If it has just ended, the row is final and this changes nothing.
+                let sql = "SELECT final FROM finish_task($1, $2, $3, 'failed',
+                               '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb,
+                               NULL, NULL, NULL, NULL, NULL)";
+                db.execute_raw(db::sql(sql, [task.into(), worker.into(), token.into()])).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn listen(redis: &Redis, worker: Uuid, told: mpsc::Sender<()>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let heard: RedisResult<()> = async {
+            let mut pubsub = redis.pubsub().await?;
+            pubsub.subscribe(redis.keys.cancel(worker)).await?;
+            backoff.reset();
+            let mut messages = pubsub.on_message();
+            while messages.next().await.is_some() {
+                let _ = told.send(()).await;
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(error) = heard {
+            tracing::debug!(%error, "cancels are not told over Redis for the moment");
+        }
+        backoff.pause().await;
+    }
+}

@@ -1,0 +1,304 @@
+//! One life of a worker: from its registration until it stops, or is given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use entities::{Pulp, db};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::WorkerOptions;
+use super::known::{self, Known};
+use crate::backoff::Backoff;
+use crate::claims::{self, Answer};
+use crate::context::Claim;
+use crate::process::{ProcessKind, Registration, beat_interval};
+use crate::redis::message::{Notice, Order};
+use crate::redis::queue::{self, WorkerQueue};
+use crate::redis::{ConnectionManager, Redis};
+use crate::run::{Claimed, Ended, Interrupt, Runner, any_waiting};
+use crate::{Dispatcher, Shutdown, Tasks};
+
+/// How long an idle worker waits for an order before it says that it is there.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The same in burst mode, before it looks whether anything is left.
+const IDLE_BURST: Duration = Duration::from_millis(250);
+
+/// How long Redis may take to answer a worker between two tasks.
+const REPLY: Duration = Duration::from_millis(500);
+
+/// How a life ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Death {
+    /// It was asked to stop, or nothing was left.
+    Stopped,
+    /// The others have given it up.
+    GivenUp,
+}
+
+/// A worker with an identity.
+pub(super) struct Life<'a> {
+    runner: Runner,
+    registration: Registration,
+    redis: Redis,
+    reports: ConnectionManager,
+    queue: Option<WorkerQueue>,
+    name: &'a str,
+    known: Known,
+    shutdown: &'a Shutdown,
+    burst: bool,
+    /// Without a beat for so long, what runs is stopped.
+    silence: Duration,
+}
+
+impl<'a> Life<'a> {
+    /// Registers, opens a pool under the identity's name, and empties the working directory.
+    pub(super) async fn begin(
+        pulp: &Pulp,
+        tasks: &Arc<Tasks>,
+        redis: &Redis,
+        options: &WorkerOptions,
+        name: &'a str,
+        shutdown: &'a Shutdown,
+    ) -> anyhow::Result<Life<'a>> {
+        let settings = &pulp.settings;
+        let ttl = settings.worker_ttl;
+        let registration = Registration::start(pulp, ProcessKind::Worker, name, ttl).await?;
+        let silence = ttl * 2 / 3;
+        let parameters = [("idle_in_transaction_session_timeout", silence.as_millis().to_string())];
+        let id = registration.id();
+        let db =
+            db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;
+        let pulp = Pulp { db, ..pulp.clone() };
+        let directory = settings.working_directory.join(name);
+        match tokio::fs::remove_dir_all(&directory).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
+            }
+            _ => {}
+        }
+        let runner = Runner {
+            dispatcher: Dispatcher::new(pulp.clone()),
+            tasks: tasks.clone(),
+            directory,
+            patience: settings.task_cancel_interval,
+            pulp,
+        };
+        let reports = redis.shared()?;
+        tracing::info!(%name, id = %id, "the worker is ready");
+        Ok(Life {
+            runner,
+            registration,
+            redis: redis.clone(),
+            reports,
+            queue: None,
+            name,
+            known: Known::default(),
+            shutdown,
+            burst: options.burst,
+            silence,
+        })
+    }
+
+    /// Takes orders until something ends this life.
+    pub(super) async fn live(mut self) -> anyhow::Result<Death> {
+        let db = self.runner.pulp.db.clone();
+        let interval = beat_interval(self.runner.pulp.settings.worker_ttl);
+        let watching = known::watch(db, self.redis.clone(), self.id(), self.known.clone(), interval);
+        let _watch = AbortOnDropHandle::new(tokio::spawn(watching));
+        let death = self.take_orders().await?;
+        let _ = tokio::fs::remove_dir_all(&self.runner.directory).await;
+        if death == Death::Stopped {
+            let worker = self.id();
+            if let Err(error) = self.registration.stop().await {
+                tracing::warn!(%error, "the end of the worker cannot be recorded; it will be given up");
+            }
+            let leaving = async {
+                let _ = queue::remove(&mut self.reports, &self.redis, self.name).await;
+                let _ = queue::notify(&mut self.reports, &self.redis, &Notice::Left { worker }).await;
+            };
+            let _ = tokio::time::timeout(REPLY, leaving).await;
+        }
+        Ok(death)
+    }
+
+    async fn take_orders(&mut self) -> anyhow::Result<Death> {
+        let gone = self.registration.gone().clone();
+        let mut backoff = Backoff::default();
+        self.report(Notice::Ready { worker: self.id() }).await;
+        loop {
+            if self.shutdown.is_requested() {
+                return Ok(Death::Stopped);
+            }
+            let idle = if self.burst { IDLE_BURST } else { IDLE };
+            let order = tokio::select! {
+                () = self.shutdown.requested() => return Ok(Death::Stopped),
+                () = gone.cancelled() => return Ok(Death::GivenUp),
+                order = wait(&mut self.queue, &self.redis, self.name, idle) => order,
+            };
+            match order {
+                Ok(Some(order)) => {
+                    backoff.reset();
+                    if self.follow(order, &gone).await? == Flow::GivenUp {
+                        return Ok(Death::GivenUp);
+                    }
+                }
+                Ok(None) => {
+                    if self.burst && !any_waiting(&self.runner.pulp.db).await.unwrap_or(true) {
+                        return Ok(Death::Stopped);
+                    }
+                    self.report(Notice::Ready { worker: self.id() }).await;
+                }
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the queue cannot be read; trying again");
+                    self.queue = None;
+                    tokio::select! {
+                        () = backoff.pause() => {}
+                        () = self.shutdown.requested() => return Ok(Death::Stopped),
+                        () = gone.cancelled() => return Ok(Death::GivenUp),
+                    }
+                    self.report(Notice::Ready { worker: self.id() }).await;
+                }
+            }
+        }
+    }
+
+    /// Claims a task and runs it, and then those that were reserved behind it.
+    async fn follow(&mut self, order: Order, gone: &CancellationToken) -> anyhow::Result<Flow> {
+        if order.worker != self.id() {
+            return Ok(Flow::GoOn);
+        }
+        let db = self.runner.pulp.db.clone();
+        let claim = claims::draw_for(&order);
+        self.known.add(claim);
+        let Some(answer) = claims::claim(&db, claim, &order, gone, self.shutdown).await else {
+            return Ok(self.flow(gone));
+        };
+        let mut current = self.accept(claim, answer).await;
+        while let Some(task) = current.take() {
+            let claim = task.claim;
+            let ended = self.run(task, gone).await;
+            let stuck = ended.stuck;
+            let next = match stuck || self.shutdown.is_requested() {
+                true => None,
+                false => self.reserved().await,
+            };
+            if let Some((next, _)) = &next {
+                self.known.add(*next);
+            }
+            let written = claims::finish(&db, claim, &ended, next.as_ref(), gone, self.shutdown).await;
+            self.known.remove(claim);
+            anyhow::ensure!(
+                !stuck,
+                "The task {} was told to stop and does not. The worker ends.",
+                claim.task
+            );
+            let Some((_, answer)) = written else { return Ok(self.flow(gone)) };
+            let claimed = matches!(answer, Some(Answer::Claimed(_)));
+            let notice = Notice::Finished {
+                worker: self.id(),
+                task: claim.task,
+                next: next.as_ref().filter(|_| claimed).map(|(next, _)| next.task),
+            };
+            self.report(notice).await;
+            if let (Some((next, _)), Some(answer)) = (next, answer) {
+                current = self.accept(next, answer).await;
+            }
+        }
+        Ok(self.flow(gone))
+    }
+
+    /// What a claim has brought; tells the manager of a refusal.
+    async fn accept(&mut self, claim: Claim, answer: Answer) -> Option<Claimed> {
+        match answer {
+            Answer::Claimed(task) => Some(*task),
+            Answer::Refused(refusal) => {
+                tracing::debug!(task = %claim.task, refusal, "a claim was refused");
+                self.known.remove(claim);
+                self.report(Notice::Refused { worker: self.id(), task: claim.task }).await;
+                None
+            }
+        }
+    }
+
+    async fn run(&self, task: Claimed, gone: &CancellationToken) -> Ended {
+        let canceled = self.known.add(task.claim);
+        let stop = CancellationToken::new();
+        let interrupt = async {
+            tokio::select! {
+                () = canceled.cancelled() => Interrupt::Canceled,
+                () = self.shutdown.expired() => Interrupt::Shutdown,
+                () = gone.cancelled() => Interrupt::Gone,
+                () = self.silent() => Interrupt::Silent,
+            }
+        };
+        self.runner.attempt(task, stop, interrupt).await
+    }
+
+    /// Waits until the last successful beat is too long ago.
+    async fn silent(&self) {
+        loop {
+            let left = self.silence.saturating_sub(self.registration.silence());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.clamp(Duration::from_millis(5), Duration::from_secs(1))).await;
+        }
+    }
+
+    /// The order that waits behind the current task, if there is one, with the token to claim it by.
+    async fn reserved(&mut self) -> Option<(Claim, Order)> {
+        let queue = self.queue.as_mut()?;
+        match tokio::time::timeout(REPLY, queue.next()).await {
+            Ok(Ok(order)) => {
+                let order = order.filter(|order| order.worker == self.registration.id())?;
+                Some((claims::draw_for(&order), order))
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.queue = None;
+                None
+            }
+        }
+    }
+
+    /// Tells the manager, if Redis is there; otherwise it finds out by itself.
+    async fn report(&mut self, notice: Notice) {
+        let told = queue::report(&mut self.reports, &self.redis, self.name, &notice);
+        match tokio::time::timeout(REPLY, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the resource manager cannot be told"),
+            Err(_) => tracing::debug!("the resource manager cannot be told in time"),
+        }
+    }
+
+    fn flow(&self, gone: &CancellationToken) -> Flow {
+        if gone.is_cancelled() { Flow::GivenUp } else { Flow::GoOn }
+    }
+
+    fn id(&self) -> Uuid {
+        self.registration.id()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    GivenUp,
+}
+
+async fn wait(
+    queue: &mut Option<WorkerQueue>,
+    redis: &Redis,
+    name: &str,
+    timeout: Duration,
+) -> anyhow::Result<Option<Order>> {
+    let queue = match queue {
+        Some(queue) => queue,
+        None => queue.insert(WorkerQueue::open(redis, name).await?),
+    };
+    let order = tokio::time::timeout(timeout * 2 + REPLY, queue.wait(timeout)).await;
+    Ok(order.context("Redis does not answer")??)
+}

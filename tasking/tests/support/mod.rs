@@ -1,0 +1,176 @@
+//! What the tests of this crate run on: a private Postgres and Redis for each, tasks to run, and waiting.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "for tests; each binary uses a part of it"
+)]
+
+pub mod servers;
+pub mod tasks;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis;
+use entities::task::{self, TaskState};
+use entities::{Pulp, db, domain};
+use sea_orm::{ConnectionTrait, EntityTrait};
+use tasking::resource_manager::{self, ManagerOptions, Outcome};
+use tasking::worker::{self, WorkerOptions};
+use tasking::{Dispatcher, Origin, Shutdown, Task};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use servers::Servers;
+
+pub const TTL: Duration = Duration::from_millis(1500);
+pub const LEASE: Duration = Duration::from_millis(900);
+
+/// An installation without processes.
+pub struct Bench {
+    pub pulp: Pulp,
+    pub dispatcher: Dispatcher,
+    pub servers: Servers,
+    pub shutdown: Shutdown,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Bench {
+    pub async fn start() -> Bench {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        let servers = Servers::start().await;
+        let mut settings = servers.settings();
+        settings.worker_ttl = TTL;
+        settings.resource_manager_lease = LEASE;
+        settings.task_cancel_interval = Duration::from_secs(2);
+        let pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
+        let dispatcher = Dispatcher::new(pulp.clone());
+        Bench { pulp, dispatcher, servers, shutdown: Shutdown::new(), running: Vec::new() }
+    }
+
+    /// A bench with a manager and workers that run.
+    pub async fn with_workers(count: usize) -> Bench {
+        let mut bench = Bench::start().await;
+        bench.manager_that_restarts();
+        for number in 0..count {
+            let worker = bench.worker(&format!("worker-{number}"));
+            bench.running.push(tokio::spawn(async move { worker.await.unwrap().unwrap() }));
+        }
+        bench
+    }
+
+    /// What supervisord does: starts the manager again whenever it ends without being asked to.
+    pub fn manager_that_restarts(&mut self) {
+        let (pulp, shutdown) = (self.pulp.clone(), self.shutdown.clone());
+        self.running.push(tokio::spawn(async move {
+            while !shutdown.is_requested() {
+                resource_manager::run(pulp.clone(), ManagerOptions::default(), shutdown.clone())
+                    .await
+                    .unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }));
+    }
+
+    pub fn manager(&self) -> JoinHandle<anyhow::Result<Outcome>> {
+        let (pulp, shutdown) = (self.pulp.clone(), self.shutdown.clone());
+        tokio::spawn(resource_manager::run(pulp, ManagerOptions::default(), shutdown))
+    }
+
+    pub fn worker(&self, name: &str) -> JoinHandle<anyhow::Result<()>> {
+        self.worker_until(name, self.shutdown.clone(), false)
+    }
+
+    pub fn worker_until(
+        &self,
+        name: &str,
+        shutdown: Shutdown,
+        burst: bool,
+    ) -> JoinHandle<anyhow::Result<()>> {
+        let options = WorkerOptions { name: Some(name.to_owned()), burst };
+        tokio::spawn(worker::run(self.pulp.clone(), tasks::all(), options, shutdown))
+    }
+
+    pub async fn dispatch<T: Task>(&self, task: &T) -> Uuid {
+        let origin = Origin {
+            domain: domain::DEFAULT,
+            user: None,
+            logging_cid: "test".to_owned(),
+            parent: None,
+            group: None,
+        };
+        self.dispatcher.dispatch(task, origin).await.unwrap()
+    }
+
+    pub async fn task(&self, id: Uuid) -> task::Model {
+        task::Entity::find_by_id(id).one(&self.pulp.db).await.unwrap().unwrap()
+    }
+
+    /// Waits until the task is in this state.
+    pub async fn reaches(&self, id: Uuid, state: TaskState) -> task::Model {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let task = self.task(id).await;
+            if task.state == state {
+                return task;
+            }
+            assert!(
+                Instant::now() < deadline && !task.state.is_final(),
+                "the task is {:?} and not {state:?}: {:?}",
+                task.state,
+                task.error
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until all of these are final.
+    pub async fn all_final(&self, ids: &[Uuid]) -> Vec<task::Model> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut tasks = Vec::new();
+            for id in ids {
+                tasks.push(self.task(*id).await);
+            }
+            if tasks.iter().all(|task| task.state.is_final()) {
+                return tasks;
+            }
+            let left: Vec<_> = tasks.iter().filter(|task| !task.state.is_final()).collect();
+            assert!(Instant::now() < deadline, "{} tasks are left, such as {:?}", left.len(), left[0]);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn epoch(&self) -> i64 {
+        let row = self.pulp.db.query_one_raw(db::sql("SELECT epoch FROM leader", [])).await.unwrap();
+        row.unwrap().try_get("", "epoch").unwrap()
+    }
+
+    pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let url = self.pulp.settings.redis_url.clone().unwrap().0;
+        redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Stops everything that was started with the bench, and looks that it ends well.
+    pub async fn stop(mut self) {
+        self.shutdown.graceful();
+        for running in self.running.drain(..) {
+            tokio::time::timeout(Duration::from_secs(10), running).await.expect("it stops").unwrap();
+        }
+    }
+}
+
+/// Waits until something holds.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

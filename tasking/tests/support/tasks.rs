@@ -1,0 +1,103 @@
+//! Tasks to run.
+
+use std::time::Duration;
+
+use entities::Prn;
+use serde::{Deserialize, Serialize};
+use tasking::{Resources, Task, TaskContext, Tasks};
+
+pub fn all() -> Tasks {
+    Tasks::default().with::<Nap>().with::<Fail>().with::<Panic>()
+}
+
+/// Sleeps.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Nap {
+    pub milliseconds: u64,
+    pub exclusive: Vec<Prn>,
+    pub shared: Vec<Prn>,
+}
+
+impl Nap {
+    pub fn of(milliseconds: u64) -> Nap {
+        Nap { milliseconds, ..Nap::default() }
+    }
+
+    pub fn alone_on(mut self, resource: &str) -> Nap {
+        self.exclusive.push(prn(resource));
+        self
+    }
+
+    pub fn sharing(mut self, resource: &str) -> Nap {
+        self.shared.push(prn(resource));
+        self
+    }
+}
+
+impl Task for Nap {
+    const NAME: &'static str = "test.nap";
+
+    fn resources(&self) -> Resources {
+        Resources { exclusive: self.exclusive.clone(), shared: self.shared.clone() }
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        std::fs::write(cx.working_directory().join("file"), "text")?;
+        let report = cx.progress("Napping", "nap", None).await?;
+        tokio::time::sleep(Duration::from_millis(self.milliseconds)).await;
+        drop(report);
+        Ok(())
+    }
+}
+
+/// Fails.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Fail {}
+
+impl Task for Fail {
+    const NAME: &'static str = "test.fail";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        Err(anyhow::anyhow!("the disk is \0 full").context("cannot write http://host/file"))
+    }
+}
+
+/// Panics.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Panic {}
+
+impl Task for Panic {
+    const NAME: &'static str = "test.panic";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        panic!("this should not happen")
+    }
+}
+
+/// No worker knows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Unknown {}
+
+impl Task for Unknown {
+    const NAME: &'static str = "test.unknown";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn prn(name: &str) -> Prn {
+    serde_json::from_value(serde_json::Value::from(format!("prn:test.resource:{name}"))).unwrap()
+}
