@@ -1,11 +1,11 @@
 //! Bodies: JSON, URL-encoded and multipart forms, bounded; files go to the artifact store as they come (R08).
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use entities::storage::{Staged, Storage};
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ const PARTS_LIMIT: usize = 1000;
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A body that is not read yet.
-pub struct Body(BoxStream<'static, Result<Bytes>>);
+pub struct Body(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send + Sync>>);
 
 /// The fields and files of a body.
 #[derive(Debug, Default)]
@@ -38,9 +38,9 @@ pub struct Form {
 impl Body {
     /// A body that arrives as a stream.
     pub fn new<E: std::fmt::Display>(
-        stream: impl futures_util::Stream<Item = Result<Bytes, E>> + Send + 'static,
+        stream: impl Stream<Item = Result<Bytes, E>> + Send + Sync + 'static,
     ) -> Body {
-        Body(stream.map(|bytes| bytes.map_err(broken)).boxed())
+        Body(Box::pin(stream.map(|bytes| bytes.map_err(broken))))
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
@@ -76,13 +76,13 @@ impl Body {
         match media_type(headers) {
             MediaType::Urlencoded => Ok(urlencoded(&self.whole().await?)),
             MediaType::Multipart(boundary) => self.multipart(boundary, Some(storage)).await,
-            MediaType::Json => Err(Error::UnsupportedMediaType("application/json".into())),
+            MediaType::Json => json(&self.whole().await?),
             MediaType::Other(name) => Err(Error::UnsupportedMediaType(name)),
         }
     }
 
     async fn multipart(&mut self, boundary: String, storage: Option<&Storage>) -> Result<Form> {
-        let stream = std::mem::replace(&mut self.0, futures_util::stream::empty().boxed());
+        let stream = std::mem::replace(&mut self.0, Box::pin(futures_util::stream::empty()));
         let mut source = Body(stream);
         let stream = async_stream::try_stream! {
             while let Some(bytes) = source.next().await? {

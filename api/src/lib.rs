@@ -8,6 +8,9 @@ pub mod body;
 pub mod context;
 pub mod correlation;
 pub mod endpoint;
+pub mod field;
+pub mod filter;
+pub mod labels;
 pub mod openapi;
 pub mod plugin;
 mod problem;
@@ -17,7 +20,9 @@ pub mod response;
 mod router;
 pub mod schema;
 mod serve;
+pub mod sql;
 pub mod views;
+pub mod viewset;
 
 pub use context::Context;
 pub use endpoint::Endpoint;
@@ -25,5 +30,6 @@ pub use plugin::{ApiPlugin, PluginInfo};
 pub use request::Request;
 pub use response::Response;
 pub use serve::serve;
+pub use viewset::Viewset;
 
 pub(crate) use entities::{Error, Result};

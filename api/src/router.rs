@@ -238,6 +238,8 @@ fn correlation_id(headers: &HeaderMap) -> String {
     correlation::accept(headers.get(correlation::HEADER).and_then(|value| value.to_str().ok()))
 }
 
-fn read<B: Buf>(stream: impl futures_util::Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Body {
+fn read<B: Buf>(
+    stream: impl futures_util::Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+) -> Body {
     Body::new(stream.map_ok(|mut bytes| -> Bytes { bytes.copy_to_bytes(bytes.remaining()) }))
 }

@@ -57,6 +57,9 @@ impl Component {
     }
 }
 
+/// Makes a component; a function, so that what holds one is cheap to clone.
+pub type ComponentRef = fn() -> Component;
+
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Component({})", self.name)

@@ -12,7 +12,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::{ApiPlugin, Context, openapi, router, views};
 
@@ -30,7 +29,7 @@ pub async fn serve(
     pulp: Pulp,
     plugins: &[&dyn ApiPlugin],
     listener: TcpListener,
-    shutdown: CancellationToken,
+    shutdown: tasking::Shutdown,
 ) -> anyhow::Result<()> {
     let document = Bytes::from(openapi::document(plugins).to_string());
     let context = Context::new(pulp, plugins, document)?;
@@ -49,7 +48,7 @@ pub async fn serve(
         };
         let (stream, place) = tokio::select! {
             accepted = accepted => accepted?,
-            () = shutdown.cancelled() => break,
+            () = shutdown.requested() => break,
         };
         let stream = match stream {
             Ok((stream, _)) => stream,

@@ -2,6 +2,7 @@
 //!
 //! Written against the public traits of the other crates only: what this plugin can do, anybody's can.
 
+mod api;
 mod content;
 pub mod details;
 pub mod entities;
