@@ -43,6 +43,10 @@ pub(crate) async fn wait(settings: &Settings) -> anyhow::Result<()> {
                 return Ok(());
             }
             Ok(Err(error)) if is_final(&error) => {
+                let error = match error {
+                    SqlxError::Database(error) => anyhow::anyhow!(error.message().to_owned()),
+                    error => error.into(),
+                };
                 return Err(error).with_context(|| {
                     format!("the database refuses {address} (check DATABASES: USER, PASSWORD, NAME)")
                 });

@@ -18,12 +18,15 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Parts that tell at level INFO what nobody asked; `LOG_LEVEL` can name them.
+const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
+
 /// Starts logging for the rest of the process.
 ///
 /// # Errors
 /// If `LOG_LEVEL` cannot be understood.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_level).with_context(|| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log_level)).with_context(|| {
         format!("LOG_LEVEL is not a filter (write `info`, or `info,tasking=debug`): {}", settings.log_level)
     })?;
     let lines = tracing_subscriber::fmt::layer()
@@ -53,9 +56,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Correlation {
     }
 }
 
-fn remember<S: Subscriber + for<'a> LookupSpan<'a>>(fields: Fields, id: &Id, context: &Context<'_, S>) {
-    let cid = fields.0.into_iter().find(|(name, _)| *name == "cid");
-    if let (Some((_, cid)), Some(span)) = (cid, context.span(id)) {
+fn remember<S: Subscriber + for<'a> LookupSpan<'a>>(mut fields: Fields, id: &Id, context: &Context<'_, S>) {
+    if let (Some(cid), Some(span)) = (fields.take("cid"), context.span(id)) {
         span.extensions_mut().replace(Cid(plain(&cid)));
     }
 }
@@ -81,6 +83,9 @@ where
             .into_iter()
             .flatten()
             .find_map(|span| span.extensions().get::<Cid>().map(|cid| cid.0.clone()));
+        // An event may carry the id itself, outside any span.
+        let own = fields.take("cid").map(|cid| plain(&cid));
+        let cid = cid.or(own);
         let (level, target) = (*event.metadata().level(), event.metadata().target());
         match self.0 {
             LogFormat::Text => {
@@ -101,6 +106,11 @@ where
 struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.0.iter().position(|(found, _)| *found == name)?;
+        Some(self.0.remove(index).1)
+    }
+
     /// The message and then the other fields. A line stays one line.
     fn text(self) -> String {
         let (message, others): (Vec<_>, Vec<_>) =

@@ -10,6 +10,8 @@ mod once;
 mod plugins;
 mod roles;
 mod services;
+mod signals;
+mod start;
 mod supervise;
 
 use std::process::ExitCode;
@@ -36,6 +38,14 @@ fn run(command: Command, ignored: &[String]) -> anyhow::Result<ExitCode> {
     // The tree has one TLS provider; a second call, which is what the error would tell, cannot happen here.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match command {
+        Command::Api(options) => with_settings(ignored, |settings| commands::api::run(settings, options)),
+        Command::Content(options) => {
+            with_settings(ignored, |settings| commands::content::run(settings, options))
+        }
+        Command::Worker(options) => {
+            with_settings(ignored, |settings| commands::worker::run(settings, options))
+        }
+        Command::Openapi => commands::openapi::run(),
         Command::Diffsettings => commands::diffsettings::run(),
         Command::Migrate => with_settings(ignored, commands::migrate::run),
         Command::ResetAdminPassword(options) => {

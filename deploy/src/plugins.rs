@@ -1,8 +1,62 @@
-//! The one list of plugins.
+//! The one list of plugins, and what each part of a process takes from it.
 
+use std::sync::LazyLock;
+
+use api::ApiPlugin;
+use content::ContentPlugin;
+use entities::{Kind, kind};
 use migration::Migrator;
+use plugin_file::File;
+use sea_orm_migration::MigrationTrait;
+use tasking::{TaskPlugin, Tasks, repository_type};
 
-/// The schema's steps, core's and the plugins'.
+/// Everything that a plugin brings.
+pub(crate) trait Plugin: ContentPlugin + TaskPlugin {
+    /// Its steps of the schema, oldest first.
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>>;
+
+    /// The kinds of its objects.
+    fn kinds(&self) -> Vec<&'static Kind>;
+}
+
+impl Plugin for File {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        File::migrations(self)
+    }
+
+    fn kinds(&self) -> Vec<&'static Kind> {
+        File::kinds(self)
+    }
+}
+
+/// The plugins of this program.
+static PLUGINS: &[&dyn Plugin] = &[&File];
+
+static CONTENT: LazyLock<Vec<&'static dyn ContentPlugin>> =
+    LazyLock::new(|| PLUGINS.iter().map(|plugin| *plugin as &dyn ContentPlugin).collect());
+
+/// Makes the plugins' kinds and rules known; the first thing of every process that knows objects.
+pub(crate) fn install() {
+    kind::install(PLUGINS.iter().flat_map(|plugin| plugin.kinds()).collect());
+    repository_type::install(PLUGINS.iter().flat_map(|plugin| plugin.repository_types()).collect());
+}
+
+/// What the REST API takes.
+pub(crate) fn api() -> Vec<&'static dyn ApiPlugin> {
+    Vec::new()
+}
+
+/// What the content app takes.
+pub(crate) fn content() -> &'static [&'static dyn ContentPlugin] {
+    &CONTENT
+}
+
+/// What workers take: core's tasks and the plugins'.
+pub(crate) fn tasks() -> Tasks {
+    PLUGINS.iter().fold(tasking::tasks::core(), |tasks, plugin| tasks.and(plugin.tasks()))
+}
+
+/// The schema's steps: core's and the plugins'.
 pub(crate) fn migrator() -> Migrator {
-    Migrator::new(Vec::new)
+    Migrator::new(|| PLUGINS.iter().flat_map(|plugin| plugin.migrations()).collect())
 }

@@ -55,6 +55,13 @@ pub(crate) fn translate(line: impl IntoIterator<Item = OsString>) -> (Vec<OsStri
     if let Some((_, Some(role))) = link {
         arguments.insert(0, (*role).into());
     }
+    if link.is_some() && arguments.first().is_some_and(|name| name == "runserver") {
+        // Django's own server takes its address as a bare word.
+        arguments[0] = "api".into();
+        if arguments.get(1).is_some_and(|address| !address.to_string_lossy().starts_with('-')) {
+            arguments.insert(1, "--bind".into());
+        }
+    }
     let role = arguments.first().map(|role| role.to_string_lossy().into_owned());
     let (values, switches) = match role.as_deref() {
         Some("api" | "content") => (SERVER_VALUES, SERVER_SWITCHES),
@@ -112,6 +119,8 @@ mod tests {
             ),
             ("pulpcore-worker --name n@%h", "pulpcore worker --name n@%h", ""),
             ("pulpcore-manager migrate --noinput", "pulpcore migrate", "--noinput"),
+            ("pulpcore-manager runserver 0.0.0.0:80", "pulpcore api --bind 0.0.0.0:80", ""),
+            ("pulpcore-manager runserver", "pulpcore api", ""),
             ("pulpcore migrate --noinput", "pulpcore migrate --noinput", ""),
             ("pulpcore api --preload -w 2 -b :1", "pulpcore api -b :1", "--preload -w"),
         ];

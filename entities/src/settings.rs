@@ -4,11 +4,15 @@
 //! or the files that `PULP_SETTINGS` names, then from `PULP_…` variables of the environment, where `__` leads into
 //! nested settings. What exists, with which types and defaults, is the table in `table`.
 
+#[cfg(test)]
+mod document;
 mod known;
 mod show;
 mod sources;
 mod style;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 mod urls;
 mod values;

@@ -38,6 +38,16 @@ impl Process {
         self.child.id()
     }
 
+    /// A figure of `/proc/<pid>/status` in MiB, such as `VmRSS` (memory now) or `VmHWM` (at most so far).
+    ///
+    /// # Panics
+    /// If the process is gone or the system has no such figure.
+    pub fn memory(&self, figure: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+
     /// Sends a signal; a process that is gone already is fine.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);

@@ -22,12 +22,13 @@ const SETTLE: Duration = Duration::from_secs(5);
 pub struct Builder {
     workers: usize,
     managers: usize,
+    durable: bool,
     environment: Vec<(String, String)>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { workers: 2, managers: 1, environment: Vec::new() }
+        Builder { workers: 2, managers: 1, durable: false, environment: Vec::new() }
     }
 }
 
@@ -42,6 +43,12 @@ impl Builder {
     #[must_use]
     pub fn managers(self, managers: usize) -> Self {
         Builder { managers, ..self }
+    }
+
+    /// Makes Postgres wait for the disk at every commit, as in production: for measurements.
+    #[must_use]
+    pub fn durable(self) -> Self {
+        Builder { durable: true, ..self }
     }
 
     /// A setting, by the name of its environment variable.
@@ -59,7 +66,7 @@ impl Builder {
         let directory = tempfile::Builder::new().prefix("pulp-").tempdir().unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         template::copy_to(&directory.path().join("services"));
-        let services = Services::start(&directory.path().join("services"));
+        let services = Services::start(&directory.path().join("services"), self.durable);
         let (api, content) = (free_address(), free_address());
         let content_origin = format!("http://{content}");
         let mut environment = environment(directory.path(), &services, &content_origin);

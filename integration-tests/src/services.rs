@@ -25,15 +25,17 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts both on the data in `directory`, which is made if it is not there.
+    /// Starts both on the data in `directory`, which is made if it is not there. Unless they have to be `durable`,
+    /// Postgres does not wait for the disk.
     ///
     /// # Panics
     /// If they do not start.
-    pub fn start(directory: &Path) -> Services {
+    pub fn start(directory: &Path, durable: bool) -> Services {
         let mut command: Command = executable::command(&[]);
         let mut child = command
-            .args(["services", "--no-fsync", "--data"])
+            .args(["services", "--data"])
             .arg(directory)
+            .args((!durable).then_some("--no-fsync"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -7,5 +7,16 @@ mod counts;
 mod delete;
 mod draft;
 
+use sea_orm::ConnectionTrait;
+
+use crate::FencedTransaction;
+
 pub use delete::{delete, retain};
 pub use draft::Draft;
+
+/// Makes the rest of a transaction join whole versions by hashing. What a task has just written is in no statistics,
+/// so the planner takes a million rows for one and would compare each with each.
+async fn join_by_hashing(txn: &FencedTransaction) -> anyhow::Result<()> {
+    txn.execute_unprepared("SET LOCAL enable_nestloop = off").await?;
+    Ok(())
+}

@@ -1,9 +1,6 @@
 //! `pulpcore diffsettings`: what is set, and by whom.
 
-use std::io::Write;
 use std::process::ExitCode;
-
-use anyhow::Context;
 
 /// Prints a line per setting; warnings go to the standard error output.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
@@ -11,9 +8,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    let mut out = std::io::stdout().lock();
-    for setting in &loaded.shown {
-        writeln!(out, "{setting}").context("cannot print the settings")?;
-    }
+    let lines: Vec<String> = loaded.shown.iter().map(ToString::to_string).collect();
+    super::print(&lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }

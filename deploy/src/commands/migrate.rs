@@ -22,21 +22,19 @@ pub(crate) async fn run(settings: Arc<Settings>) -> anyhow::Result<ExitCode> {
         .await?;
     let pool = db::connect(&settings, "pulpcore migrate").await?;
     let migrator = crate::plugins::migrator();
-    let before = database::applied(&pool).await?;
-    if let Some(newer) =
-        before.iter().find(|step| !migrator.migrations().iter().any(|own| own.name() == *step))
-    {
+    let steps: Vec<String> = migrator.migrations().iter().map(|step| step.name().to_owned()).collect();
+    let applied = database::applied(&pool).await?;
+    if let Some(newer) = applied.iter().find(|step| !steps.contains(step)) {
         bail!("the database's schema is newer than this program, it has {newer} (run the newer pulpcore)");
     }
     migrator
         .up(&pool, None)
         .await
         .context("the schema could not be brought up to date; the failed step left nothing")?;
-    let after = database::applied(&pool).await?;
-    let new: Vec<&str> = after.iter().filter(|step| !before.contains(step)).map(String::as_str).collect();
+    let new: Vec<String> = steps.into_iter().filter(|step| !applied.contains(step)).collect();
     match new.as_slice() {
-        [] => println!("the schema is up to date"),
-        steps => println!("applied {}", steps.join(", ")),
+        [] => super::print("the schema is up to date")?,
+        new => super::print(&format!("applied {}", new.join(", ")))?,
     }
     session.close().await?;
     Ok(ExitCode::SUCCESS)

@@ -34,8 +34,8 @@ pub(crate) async fn run(settings: Arc<Settings>, options: ResetAdminPassword) ->
                  SET password = excluded.password, is_staff = true, is_superuser = true, is_active = true";
     db.execute_raw(db::sql(sql, [hash.into()])).await.context("the password could not be stored")?;
     match shown {
-        Some(password) => println!("{password}"),
-        None => println!("the password of admin is set"),
+        Some(password) => super::print(&password)?,
+        None => super::print("the password of admin is set")?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,18 +41,23 @@ pub(super) fn all(values: &Values) -> Vec<Shown> {
 /// Secrets as asterisks; the password alone where the secret is a URL. What nothing acts on is masked by its name,
 /// since it may be a whole structure.
 fn mask(name: &str, leaf: &Leaf) -> Value {
-    let suspect = ["KEY", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "CONNECTION_STRING"];
-    let secret = leaf.setting.map_or_else(
-        || suspect.iter().any(|part| name.to_uppercase().contains(part)) || !leaf.value.is_string(),
-        |setting| setting.secret,
-    );
+    let Some(setting) = leaf.setting else {
+        let suspect = ["KEY", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "CONNECTION_STRING"];
+        return match &leaf.value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => leaf.value.clone(),
+            Value::String(text)
+                if !text.starts_with(['{', '[', '@']) && !suspect.iter().any(|part| name.contains(part)) =>
+            {
+                hide_passwords(text).into()
+            }
+            _ => MASK.into(),
+        };
+    };
     match &leaf.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) if leaf.setting.is_none() => leaf.value.clone(),
-        Value::Null => Value::Null,
-        Value::String(text) if text.is_empty() || name == "REDIS_URL" || !secret => {
+        Value::String(text) if text.is_empty() || name == "REDIS_URL" || !setting.secret => {
             hide_passwords(text).into()
         }
-        _ if secret => MASK.into(),
+        Value::String(_) => MASK.into(),
         other => other.clone(),
     }
 }

@@ -78,7 +78,7 @@ impl Type {
             .filter(|port| *port != 0)
             .map(Value::from),
             Type::Seconds { min } => {
-                value.as_f64().filter(|seconds| *seconds >= min && *seconds < 1e9).map(Value::from)
+                value.as_f64().filter(|seconds| *seconds >= min && *seconds < 1e9).map(|_| value.clone())
             }
             Type::Text => value.as_str().map(Value::from),
             Type::Choice(choices) => value.as_str().filter(|text| choices.contains(text)).map(Value::from),
@@ -121,7 +121,9 @@ impl Type {
                 _ => None,
             },
             Type::Integer { .. } | Type::Port => text.parse::<i64>().ok().map(Value::from),
-            Type::Seconds { .. } => text.parse::<f64>().ok().map(Value::from),
+            Type::Seconds { .. } => {
+                text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from)).ok()
+            }
             Type::Paths | Type::Checksums | Type::Table(_) => structure(text),
             _ => Some(unquoted(text).into()),
         };

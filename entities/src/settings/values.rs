@@ -120,7 +120,8 @@ impl Values {
         };
         match (value, setting.kind) {
             (Value::Object(mut nested), Type::Table(_)) => {
-                if nested.remove("dynaconf_merge").is_none() && matches!(source, Source::File(_)) {
+                let whole = nested.remove("dynaconf_merge").is_none() && !path.contains('.');
+                if whole && matches!(source, Source::File(_)) {
                     self.forget(&path);
                 }
                 for (key, value) in nested {

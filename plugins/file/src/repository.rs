@@ -68,37 +68,55 @@ const ADDED_TWICE: &str = "
     WHERE repository_id = $1 AND version_added = $2 AND version_removed IS NULL AND pulp_domain_id = $3
     GROUP BY relative_path HAVING count(*) > 1 ORDER BY relative_path LIMIT 1";
 
+// The planner knows nothing of rows that this very transaction has written, and guesses a quadratic plan. OFFSET 0
+// keeps each of these look-ups what it is: one step into an index.
+
 const REPLACE: &str = "
-    UPDATE repository_content AS old SET version_removed = $2
-    FROM repository_content AS added
-    JOIN file_content AS new ON new.content_id = added.content_id
-    JOIN file_content AS same ON same.pulp_domain_id = $3 AND same.relative_path = new.relative_path
-    WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL
-      AND old.repository_id = $1 AND old.version_removed IS NULL AND old.version_added < $2
-      AND old.content_id = same.content_id";
+    WITH replaced AS MATERIALIZED (
+        SELECT old.content_id
+        FROM repository_content AS added
+        JOIN file_content AS new USING (content_id)
+        CROSS JOIN LATERAL (
+            SELECT content_id FROM file_content
+            WHERE pulp_domain_id = $3 AND relative_path = new.relative_path OFFSET 0) AS same
+        CROSS JOIN LATERAL (
+            SELECT content_id FROM repository_content
+            WHERE repository_id = $1 AND content_id = same.content_id
+              AND version_removed IS NULL AND version_added < $2 OFFSET 0) AS old
+        WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL)
+    UPDATE repository_content SET version_removed = $2 FROM replaced
+    WHERE repository_id = $1 AND version_removed IS NULL AND repository_content.content_id = replaced.content_id";
 
 const INSIDE_A_FILE: &str = "
-    SELECT file.relative_path AS path
-    FROM repository_content AS added
-    JOIN file_content AS new ON new.content_id = added.content_id
-    CROSS JOIN LATERAL string_to_array(new.relative_path, '/') AS segments
-    CROSS JOIN LATERAL generate_series(1, cardinality(segments) - 1) AS depth
-    JOIN file_content AS file ON file.pulp_domain_id = $3
-        AND file.relative_path = array_to_string(segments[:depth], '/') COLLATE \"C\"
-    JOIN repository_content AS present ON present.repository_id = $1 AND present.version_removed IS NULL
-        AND present.content_id = file.content_id
-    WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL
+    WITH directory AS MATERIALIZED (
+        SELECT DISTINCT array_to_string(segments[:depth], '/') COLLATE \"C\" AS path
+        FROM repository_content AS added
+        JOIN file_content AS new USING (content_id)
+        CROSS JOIN LATERAL string_to_array(new.relative_path, '/') AS segments
+        CROSS JOIN LATERAL generate_series(1, cardinality(segments) - 1) AS depth
+        WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL)
+    SELECT directory.path
+    FROM directory
+    CROSS JOIN LATERAL (
+        SELECT content_id FROM file_content
+        WHERE pulp_domain_id = $3 AND relative_path = directory.path OFFSET 0) AS file
+    CROSS JOIN LATERAL (
+        SELECT FROM repository_content
+        WHERE repository_id = $1 AND content_id = file.content_id AND version_removed IS NULL OFFSET 0) AS present
     LIMIT 1";
 
 /// '0' is the byte after '/': the range holds what lies below the path.
 const AROUND_A_FILE: &str = "
     SELECT new.relative_path AS path
     FROM repository_content AS added
-    JOIN file_content AS new ON new.content_id = added.content_id
-    JOIN file_content AS inside ON inside.pulp_domain_id = $3
-        AND inside.relative_path > new.relative_path || '/' AND inside.relative_path < new.relative_path || '0'
-    JOIN repository_content AS present ON present.repository_id = $1 AND present.version_removed IS NULL
-        AND present.content_id = inside.content_id
+    JOIN file_content AS new USING (content_id)
+    CROSS JOIN LATERAL (
+        SELECT content_id FROM file_content
+        WHERE pulp_domain_id = $3 AND relative_path > new.relative_path || '/'
+          AND relative_path < new.relative_path || '0' OFFSET 0) AS inside
+    CROSS JOIN LATERAL (
+        SELECT FROM repository_content
+        WHERE repository_id = $1 AND content_id = inside.content_id AND version_removed IS NULL OFFSET 0) AS present
     WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL
     LIMIT 1";
 

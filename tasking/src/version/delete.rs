@@ -4,7 +4,7 @@ use entities::db;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use super::counts;
+use super::{counts, join_by_hashing};
 use crate::tasks::repository::{find, find_version};
 use crate::{FencedTransaction, TaskContext};
 
@@ -54,6 +54,7 @@ pub async fn delete(cx: &TaskContext, repository: Uuid, number: i32) -> anyhow::
 /// that goes and comes back never went.
 async fn fold(txn: &FencedTransaction, repository: Uuid, number: i32, successor: i32) -> anyhow::Result<()> {
     let values = [repository.into(), number.into(), successor.into()];
+    join_by_hashing(txn).await?;
     for sql in [
         "DELETE FROM repository_content
          WHERE repository_id = $1 AND version_added = $2 AND version_removed = $3",

@@ -5,7 +5,7 @@ use entities::{Kind, db, kind, repository, repository_version};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Set, Statement};
 use uuid::Uuid;
 
-use super::{counts, retain};
+use super::{counts, join_by_hashing, retain};
 use crate::tasks::repository::{find, find_version};
 use crate::{FencedTransaction, TaskContext, repository_type};
 
@@ -22,6 +22,8 @@ pub struct Draft {
     id: Uuid,
     number: i32,
     base: Option<Uuid>,
+    /// Whether units may come back that this version has removed.
+    has_removed: bool,
 }
 
 impl Draft {
@@ -44,7 +46,7 @@ impl Draft {
         .insert(&*txn)
         .await?;
         txn.commit().await?;
-        Ok(Draft { cx: cx.clone(), repository, kind, id, number, base: None })
+        Ok(Draft { cx: cx.clone(), repository, kind, id, number, base: None, has_removed: false })
     }
 
     /// The repository.
@@ -61,6 +63,7 @@ impl Draft {
     pub async fn reset_to(&mut self, number: i32) -> anyhow::Result<()> {
         let base = find_version(&self.cx, self.repository.pulp_id, number).await?;
         let txn = self.cx.begin().await?;
+        join_by_hashing(&txn).await?;
         let remove = "UPDATE repository_content SET version_removed = $2
                       WHERE repository_id = $1 AND version_removed IS NULL AND version_added < $2
                         AND version_added > $3";
@@ -75,6 +78,7 @@ impl Draft {
         txn.execute_raw(self.statement(add, number)).await?;
         txn.commit().await?;
         self.base = Some(base.pulp_id);
+        self.has_removed = true;
         Ok(())
     }
 
@@ -83,7 +87,8 @@ impl Draft {
     }
 
     /// Removes everything.
-    pub async fn remove_all(&self) -> anyhow::Result<()> {
+    pub async fn remove_all(&mut self) -> anyhow::Result<()> {
+        self.has_removed = true;
         let txn = self.cx.begin().await?;
         let values = [self.repository.pulp_id.into(), self.number.into()];
         let added = "DELETE FROM repository_content WHERE repository_id = $1 AND version_added = $2";
@@ -95,7 +100,8 @@ impl Draft {
     }
 
     /// Removes units; those that are not there are passed over.
-    pub async fn remove(&self, units: &[Uuid]) -> anyhow::Result<()> {
+    pub async fn remove(&mut self, units: &[Uuid]) -> anyhow::Result<()> {
+        self.has_removed = true;
         for batch in units.chunks(BATCH) {
             let txn = self.cx.begin().await?;
             let values = [self.repository.pulp_id.into(), self.number.into(), batch.to_vec().into()];
@@ -123,14 +129,14 @@ impl Draft {
     /// [`Draft::add`] in a transaction that makes the units, at most a few thousand.
     pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<()> {
         let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
-        let removed = "UPDATE repository_content SET version_removed = NULL
-                       WHERE repository_id = $1 AND version_removed = $2 AND content_id = ANY($3)";
-        txn.execute_raw(db::sql(removed, values.clone())).await?;
+        if self.has_removed {
+            let back = "UPDATE repository_content SET version_removed = NULL
+                        WHERE repository_id = $1 AND version_removed = $2 AND content_id = ANY($3)";
+            txn.execute_raw(db::sql(back, values.clone())).await?;
+        }
         let new = "INSERT INTO repository_content (repository_id, content_id, version_added)
                    SELECT DISTINCT $1, unit, $2 FROM unnest($3::uuid[]) AS unit
-                   WHERE NOT EXISTS (SELECT FROM repository_content AS present
-                                     WHERE present.repository_id = $1 AND present.content_id = unit
-                                       AND present.version_removed IS NULL)";
+                   ON CONFLICT (repository_id, content_id) WHERE version_removed IS NULL DO NOTHING";
         txn.execute_raw(db::sql(new, values)).await?;
         Ok(())
     }

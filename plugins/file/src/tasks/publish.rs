@@ -4,7 +4,8 @@ use ::entities::checksum::Expected;
 use ::entities::storage::Staged;
 use ::entities::{artifact, db, kind, publication, published_metadata, repository_version};
 use anyhow::Context;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set};
+use futures_util::TryStreamExt;
+use sea_orm::{ActiveModelTrait, EntityTrait, Set, StreamTrait};
 use serde::{Deserialize, Serialize};
 use tasking::{Resources, Task, TaskContext};
 use uuid::Uuid;
@@ -13,8 +14,8 @@ use crate::details::PublicationDetails;
 use crate::kinds;
 use crate::manifest::Entry;
 
-/// Entries read from the database at a time.
-const BATCH: i64 = 2000;
+/// Lines written at a time.
+const BATCH: usize = 500;
 
 /// Publishes a version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,7 +102,7 @@ pub(crate) async fn complete(
     txn.commit().await
 }
 
-/// Writes the manifest of a version, sorted by path, a batch at a time.
+/// Writes the manifest of a version, sorted by path, as the rows come.
 async fn generate(cx: &TaskContext, version: &repository_version::Model) -> anyhow::Result<Staged> {
     let sql = "SELECT file_content.relative_path, file_content.sha256,
                       coalesce(artifact.size, (SELECT max(size) FROM remote_artifact
@@ -112,20 +113,13 @@ async fn generate(cx: &TaskContext, version: &repository_version::Model) -> anyh
                LEFT JOIN artifact ON artifact.pulp_id = content_artifact.artifact_id
                WHERE repository_id = $1 AND version_added <= $2
                  AND (version_removed IS NULL OR version_removed > $2)
-                 AND file_content.pulp_domain_id = $3 AND file_content.relative_path > $4
-               ORDER BY file_content.relative_path LIMIT $5";
+               ORDER BY file_content.relative_path";
     let mut progress = cx.progress("Generating Manifest", "publish.generating_manifest", None).await?;
     let mut writer = cx.pulp().storage.writer();
-    let mut last = String::new();
-    loop {
-        let values = [
-            version.repository_id.into(),
-            version.number.into(),
-            cx.domain().into(),
-            last.clone().into(),
-            BATCH.into(),
-        ];
-        let rows = cx.pulp().db.query_all_raw(db::sql(sql, values)).await?;
+    let values = [version.repository_id.into(), version.number.into()];
+    let rows = cx.pulp().db.stream_raw(db::sql(sql, values)).await?;
+    let mut batches = rows.try_chunks(BATCH);
+    while let Some(rows) = batches.try_next().await? {
         let mut lines = String::new();
         for row in &rows {
             let entry = Entry {
@@ -134,13 +128,9 @@ async fn generate(cx: &TaskContext, version: &repository_version::Model) -> anyh
                 size: row.try_get::<i64>("", "size")?.unsigned_abs(),
             };
             lines.push_str(&entry.line());
-            last = entry.relative_path;
         }
         writer.write(lines.into()).await?;
         progress.advance(rows.len() as u64).await?;
-        if rows.len() < BATCH as usize {
-            break;
-        }
     }
     progress.finish().await?;
     Ok(writer.finish(&Expected::default()).await?)

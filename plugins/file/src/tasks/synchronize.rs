@@ -87,10 +87,10 @@ impl Synchronize {
         manifest: Staged,
     ) -> anyhow::Result<()> {
         let name = listing::file_name(&remote.url);
-        let draft = Draft::begin(cx, self.repository).await?;
+        let mut draft = Draft::begin(cx, self.repository).await?;
         self.save_all(cx, &draft, remote, downloader, &manifest).await?;
         if self.mirror {
-            self.remove_unlisted(cx, &draft).await?;
+            self.remove_unlisted(cx, &mut draft).await?;
         }
         if let Some(version) = draft.finish().await?
             && self.mirror
@@ -137,21 +137,28 @@ impl Synchronize {
     }
 
     /// Removes what the manifest did not list, a batch at a time.
-    async fn remove_unlisted(&self, cx: &TaskContext, draft: &Draft) -> anyhow::Result<()> {
+    async fn remove_unlisted(&self, cx: &TaskContext, draft: &mut Draft) -> anyhow::Result<()> {
         let sql = "SELECT content_id FROM repository_content AS present
-                   WHERE repository_id = $1 AND version_removed IS NULL
-                     AND NOT EXISTS (SELECT FROM file_sync_entry AS listed
-                                     WHERE listed.task_id = $2 AND listed.content_id = present.content_id)
-                   LIMIT 5000";
+                   WHERE repository_id = $1 AND version_removed IS NULL AND content_id > $3
+                     AND NOT EXISTS (
+                         SELECT FROM file_content AS file
+                         CROSS JOIN LATERAL (
+                             SELECT FROM file_sync_entry
+                             WHERE task_id = $2 AND relative_path = file.relative_path
+                               AND content_id = file.content_id OFFSET 0) AS listed
+                         WHERE file.content_id = present.content_id OFFSET 0)
+                   ORDER BY content_id LIMIT 5000";
         let mut progress = cx.progress("Un-Associating Content", "unassociating.content", None).await?;
+        let mut last = Uuid::nil();
         loop {
-            let values = [self.repository.into(), cx.task_id().into()];
+            let values = [self.repository.into(), cx.task_id().into(), last.into()];
             let rows = cx.pulp().db.query_all_raw(db::sql(sql, values)).await?;
-            if rows.is_empty() {
-                return progress.finish().await;
-            }
             let units: Vec<Uuid> =
                 rows.iter().map(|row| row.try_get("", "content_id")).collect::<Result<_, _>>()?;
+            let Some(greatest) = units.last() else {
+                return progress.finish().await;
+            };
+            last = *greatest;
             draft.remove(&units).await?;
             progress.advance(units.len() as u64).await?;
         }

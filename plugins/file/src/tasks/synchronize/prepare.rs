@@ -105,17 +105,25 @@ impl Prepare {
 
     /// Which entries the repository's new version has already, with a source here and, if wanted, with bytes.
     async fn settled(&self, entries: &BTreeMap<String, Entry>) -> anyhow::Result<HashMap<String, Uuid>> {
-        let sql = "SELECT file_content.relative_path, content_id
+        // OFFSET 0: one step into an index for each entry, however little the planner knows of fresh rows.
+        let sql = "SELECT file.relative_path, file.content_id
                    FROM unnest($1::text[], $2::text[]) AS entry (relative_path, sha256)
-                   JOIN file_content ON file_content.pulp_domain_id = $3
-                       AND file_content.relative_path = entry.relative_path COLLATE \"C\"
-                       AND file_content.sha256 = entry.sha256
-                   JOIN repository_content USING (content_id)
-                   JOIN content_artifact USING (content_id)
-                   JOIN remote_artifact ON content_artifact_id = content_artifact.pulp_id AND remote_id = $4
-                   WHERE repository_id = $5 AND version_removed IS NULL
-                     AND (content_artifact.artifact_id IS NOT NULL OR NOT $6)
-                     AND starts_with(remote_artifact.url, $7)";
+                   CROSS JOIN LATERAL (
+                       SELECT content_id, relative_path FROM file_content
+                       WHERE pulp_domain_id = $3 AND relative_path = entry.relative_path COLLATE \"C\"
+                         AND sha256 = entry.sha256 OFFSET 0) AS file
+                   CROSS JOIN LATERAL (
+                       SELECT FROM repository_content
+                       WHERE repository_id = $5 AND content_id = file.content_id
+                         AND version_removed IS NULL OFFSET 0) AS present
+                   CROSS JOIN LATERAL (
+                       SELECT pulp_id FROM content_artifact
+                       WHERE content_id = file.content_id AND (artifact_id IS NOT NULL OR NOT $6)
+                       OFFSET 0) AS held
+                   CROSS JOIN LATERAL (
+                       SELECT FROM remote_artifact
+                       WHERE content_artifact_id = held.pulp_id AND remote_id = $4
+                         AND starts_with(url, $7) OFFSET 0) AS source";
         let values = [
             entries.keys().cloned().collect::<Vec<_>>().into(),
             entries.values().map(|entry| entry.sha256.clone()).collect::<Vec<_>>().into(),

@@ -1,0 +1,23 @@
+//! `pulpcore api`: the REST API.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use entities::Settings;
+
+use crate::arguments::Bind;
+use crate::{plugins, signals, start};
+
+/// Where the API listens if not told otherwise.
+const ADDRESS: &str = "127.0.0.1:24817";
+
+/// Serves until a signal.
+pub(crate) async fn run(settings: Arc<Settings>, options: Bind) -> anyhow::Result<ExitCode> {
+    let stop = signals::server()?;
+    let serve = async {
+        let pulp = start::open(settings, "pulpcore-api").await?;
+        let listener = start::bind(options.address.as_deref().unwrap_or(ADDRESS)).await?;
+        api::serve(pulp, &plugins::api(), listener, stop.graceful.clone()).await
+    };
+    start::until(&stop, serve).await
+}
