@@ -11,7 +11,7 @@ use sea_orm_migration::MigrationTrait;
 use tasking::{TaskPlugin, Tasks, repository_type};
 
 /// Everything that a plugin brings.
-pub(crate) trait Plugin: ContentPlugin + TaskPlugin {
+pub(crate) trait Plugin: ApiPlugin + ContentPlugin + TaskPlugin {
     /// Its steps of the schema, oldest first.
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>>;
 
@@ -43,7 +43,7 @@ pub(crate) fn install() {
 
 /// What the REST API takes.
 pub(crate) fn api() -> Vec<&'static dyn ApiPlugin> {
-    Vec::new()
+    PLUGINS.iter().map(|plugin| *plugin as &dyn ApiPlugin).collect()
 }
 
 /// What the content app takes.

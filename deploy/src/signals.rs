@@ -39,10 +39,10 @@ pub(crate) fn worker(grace: Duration) -> anyhow::Result<Shutdown> {
 /// A server's: the first signal lets requests under way end, the second one does not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ServerStop {
-    /// Take no more requests.
+    /// What the signals ask for.
+    pub(crate) shutdown: Shutdown,
+    /// Fires with the first signal.
     pub(crate) graceful: CancellationToken,
-    /// End now.
-    pub(crate) at_once: CancellationToken,
 }
 
 /// Listens for a server's signals.
@@ -56,9 +56,10 @@ pub(crate) fn server() -> anyhow::Result<ServerStop> {
     tokio::spawn(async move {
         signals.next().await;
         tracing::info!("asked to stop: requests under way are finished first");
+        asked.shutdown.graceful();
         asked.graceful.cancel();
         signals.next().await;
-        asked.at_once.cancel();
+        asked.shutdown.immediate();
     });
     Ok(stop)
 }

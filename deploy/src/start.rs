@@ -46,7 +46,7 @@ pub(crate) async fn until(
 ) -> anyhow::Result<ExitCode> {
     tokio::select! {
         served = serve => served?,
-        () = stop.at_once.cancelled() => tracing::warn!("stopped at once, requests under way are cut off"),
+        () = stop.shutdown.expired() => tracing::warn!("stopped at once, requests under way are cut off"),
     }
     Ok(ExitCode::SUCCESS)
 }

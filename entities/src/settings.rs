@@ -157,14 +157,6 @@ pub fn load_from(environment: &[(OsString, OsString)], directory: &Path) -> anyh
 }
 
 impl Settings {
-    /// Loads the settings of this process and drops the warnings; see [`load`].
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub fn load() -> anyhow::Result<Settings> {
-        Ok(load()?.settings)
-    }
-
     fn from_values(
         values: &Values,
         worker_style: WorkerStyle,

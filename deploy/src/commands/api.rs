@@ -17,7 +17,7 @@ pub(crate) async fn run(settings: Arc<Settings>, options: Bind) -> anyhow::Resul
     let serve = async {
         let pulp = start::open(settings, "pulpcore-api").await?;
         let listener = start::bind(options.address.as_deref().unwrap_or(ADDRESS)).await?;
-        api::serve(pulp, &plugins::api(), listener, stop.graceful.clone()).await
+        api::serve(pulp, &plugins::api(), listener, stop.shutdown.clone()).await
     };
     start::until(&stop, serve).await
 }
