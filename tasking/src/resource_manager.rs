@@ -2,6 +2,7 @@
 
 mod assigned;
 mod election;
+mod housekeeping;
 mod routing;
 mod rows;
 mod term;

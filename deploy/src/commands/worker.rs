@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use entities::Settings;
 use tasking::Shutdown;
-use tasking::resource_manager::{self, ManagerOptions, Outcome};
+use tasking::resource_manager::{self, ManagerOptions};
 use tasking::worker::{self, WorkerOptions};
 
 use crate::arguments::Worker;
@@ -32,16 +32,6 @@ pub(crate) async fn run(settings: Arc<Settings>, options: Worker) -> anyhow::Res
 
 async fn lead(pulp: entities::Pulp, options: ManagerOptions, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
     let outcome = resource_manager::run(pulp, options, shutdown).await?;
-    match &outcome {
-        Outcome::Stopped => {}
-        Outcome::Taken { holder, remaining } => {
-            tracing::info!(
-                "{holder} leads, its lease runs for {:.1} s: this process ends",
-                remaining.as_secs_f64()
-            );
-        }
-        Outcome::Deposed => tracing::warn!("the lease is lost, another process leads: this process ends"),
-    }
     Ok(ExitCode::from(outcome.exit_status()))
 }
 

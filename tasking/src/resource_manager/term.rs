@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::housekeeping;
 use super::routing::{Routing, Trouble};
 use crate::Shutdown;
 use crate::backoff::Backoff;
@@ -82,6 +83,7 @@ impl Leader {
         let _keeper = spawn(keep(self.lease.clone(), self.connection.clone(), held_in));
         let (told, mut given_up) = mpsc::channel::<GivenUp>(64);
         let _observer = spawn(giving_up::watch(self.pulp.settings.clone(), Some(self.epoch), told));
+        let _housekeeper = spawn(housekeeping::run(self.pulp.clone()));
         let (ring, mut bell) = mpsc::channel::<()>(1);
         let _listener = spawn(listen(self.redis.clone(), ring));
 

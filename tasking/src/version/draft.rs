@@ -66,7 +66,11 @@ impl Draft {
         join_by_hashing(&txn).await?;
         let remove = "UPDATE repository_content SET version_removed = $2
                       WHERE repository_id = $1 AND version_removed IS NULL AND version_added < $2
-                        AND version_added > $3";
+                        AND version_added > $3
+                        AND NOT EXISTS (SELECT FROM repository_content AS base
+                                        WHERE base.repository_id = $1 AND base.version_added <= $3
+                                          AND base.version_removed > $3
+                                          AND base.content_id = repository_content.content_id)";
         txn.execute_raw(self.statement(remove, number)).await?;
         let add = "INSERT INTO repository_content (repository_id, content_id, version_added)
                    SELECT $1, content_id, $2 FROM repository_content

@@ -68,7 +68,11 @@ impl<'a> Life<'a> {
         let ttl = settings.worker_ttl;
         let registration = Registration::start(pulp, ProcessKind::Worker, name, ttl).await?;
         let silence = ttl * 2 / 3;
-        let parameters = [("idle_in_transaction_session_timeout", silence.as_millis().to_string())];
+        let parameters = [
+            ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
+            // A task fills tables faster than statistics follow: a plan made for an empty table must not be kept.
+            ("plan_cache_mode", "force_custom_plan".to_owned()),
+        ];
         let id = registration.id();
         let db =
             db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;

@@ -1,0 +1,30 @@
+//! What the leader does beside routing: deletes files that nobody wants any more. Another leader doing the same at the
+//! same time does no harm.
+
+use std::time::Duration;
+
+use entities::{Pulp, tombstone};
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How old unfinished bytes are whose writer must be dead.
+const ABANDONED: chrono::Duration = chrono::Duration::days(1);
+
+/// Works until it is dropped.
+pub(super) async fn run(pulp: Pulp) {
+    let grace = chrono::Duration::from_std(pulp.settings.worker_ttl * 2).unwrap_or(ABANDONED);
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        match tombstone::collect(&pulp, grace).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "deleted the files of artifacts that are gone"),
+            Err(error) => tracing::warn!(%error, "files of artifacts that are gone cannot be deleted yet"),
+        }
+        match pulp.storage.sweep_staging(ABANDONED).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "deleted unfinished files of dead writers"),
+            Err(error) => tracing::warn!(%error, "unfinished files of dead writers cannot be deleted yet"),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Repository versions against a naive model: whatever is added, removed, reset and deleted, every version keeps its
+//! set of units, and its counts are those of the sets.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entities::{Kind, db, domain, repository_version};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use support::Bench;
+use tasking::context::Claim;
+use tasking::tasks::repository::{AddAndRemove, DeleteVersion, Removal};
+use tasking::version::Draft;
+use tasking::{FencedTransaction, Origin, RepositoryType, Task, TaskContext};
+use uuid::Uuid;
+
+static KIND: Kind = Kind {
+    table: "repository",
+    pulp_type: "test.test",
+    model: "test.testrepository",
+    path: "repositories/test/test",
+};
+
+/// Repositories of anything.
+struct Anything;
+
+impl RepositoryType for Anything {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn settle<'a>(&'a self, _: &'a FencedTransaction, _: &'a Draft) -> BoxFuture<'a, anyhow::Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn completed<'a>(
+        &'a self,
+        _: &'a TaskContext,
+        _: &'a repository_version::Model,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+type Units = BTreeSet<Uuid>;
+
+/// What the versions should be.
+#[derive(Debug)]
+struct Model {
+    versions: BTreeMap<i32, Units>,
+    next: i32,
+}
+
+impl Model {
+    fn modify(&mut self, base: Option<i32>, remove: &Removal, add: &[Uuid]) {
+        let latest = self.versions.values().next_back().unwrap();
+        let mut units = base.map_or(latest, |number| &self.versions[&number]).clone();
+        match remove {
+            Removal::All => units.clear(),
+            Removal::Units(removed) => units.retain(|unit| !removed.contains(unit)),
+        }
+        units.extend(add);
+        if units != *latest {
+            self.versions.insert(self.next, units);
+            self.next += 1;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_are_the_sets_they_should_be() {
+    entities::kind::install(vec![&KIND]);
+    tasking::repository_type::install(vec![&Anything]);
+    let bench = Bench::start().await;
+    for seed in 0..4 {
+        println!("seed {seed}");
+        random_history(&bench, &mut StdRng::seed_from_u64(seed)).await;
+    }
+    bench.stop().await;
+}
+
+async fn random_history(bench: &Bench, random: &mut StdRng) {
+    let repository = Uuid::now_v7();
+    let sql =
+        "INSERT INTO repository (pulp_id, pulp_domain_id, pulp_type, name) VALUES ($1, $2, 'test.test', $3)";
+    let values = [repository.into(), domain::DEFAULT.into(), repository.to_string().into()];
+    bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
+    let mut units = Vec::new();
+    for _ in 0..12 {
+        units.push(Uuid::now_v7());
+        let sql = "INSERT INTO content (pulp_id, pulp_domain_id, pulp_type) VALUES ($1, $2, 'test.unit')";
+        let values = [units[units.len() - 1].into(), domain::DEFAULT.into()];
+        bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
+    }
+    let mut model = Model { versions: BTreeMap::from([(0, Units::new())]), next: 1 };
+    for _ in 0..40 {
+        let numbers: Vec<i32> = model.versions.keys().copied().collect();
+        let one = numbers[random.random_range(0..numbers.len())];
+        if random.random_ratio(1, 3) {
+            let deleted = DeleteVersion { repository, pulp_type: KIND.pulp_type.into(), number: one };
+            let outcome = deleted.run(context(bench).await).await;
+            assert_eq!(outcome.is_ok(), numbers.len() > 1, "{outcome:?}");
+            if outcome.is_ok() {
+                model.versions.remove(&one);
+            }
+        } else {
+            let base_version = random.random_ratio(1, 4).then_some(one);
+            let remove = match random.random_ratio(1, 6) {
+                true => Removal::All,
+                false => Removal::Units(some_of(&units, random)),
+            };
+            let add = some_of(&units, random);
+            model.modify(base_version, &remove, &add);
+            let pulp_type = KIND.pulp_type.into();
+            let modify = AddAndRemove { repository, pulp_type, add, remove, base_version };
+            modify.run(context(bench).await).await.unwrap();
+        }
+        compare(bench, repository, &model).await;
+    }
+}
+
+fn some_of(units: &[Uuid], random: &mut StdRng) -> Vec<Uuid> {
+    units.iter().copied().filter(|_| random.random_ratio(1, 4)).collect()
+}
+
+async fn compare(bench: &Bench, repository: Uuid, model: &Model) {
+    let sql = "SELECT number, content_counts, ARRAY(
+                   SELECT content_id FROM repository_content AS held
+                   WHERE held.repository_id = $1 AND version_added <= number
+                     AND (version_removed IS NULL OR version_removed > number)) AS units
+               FROM repository_version WHERE repository_id = $1 AND complete ORDER BY number";
+    let rows = bench.pulp.db.query_all_raw(db::sql(sql, [repository.into()])).await.unwrap();
+    let mut found = BTreeMap::new();
+    let mut before = Units::new();
+    for row in rows {
+        let units: Vec<Uuid> = row.try_get("", "units").unwrap();
+        let set = Units::from_iter(units.iter().copied());
+        assert_eq!(set.len(), units.len(), "a unit is in a version once");
+        let number: i32 = row.try_get("", "number").unwrap();
+        let counts: Value = row.try_get("", "content_counts").unwrap();
+        assert_eq!(counts["present"], count(set.len()), "version {number}: {model:?}");
+        if !found.is_empty() {
+            assert_eq!(
+                counts["added"],
+                count(set.difference(&before).count()),
+                "version {number}: {model:?}"
+            );
+            assert_eq!(
+                counts["removed"],
+                count(before.difference(&set).count()),
+                "version {number}: {model:?}"
+            );
+        }
+        before = set.clone();
+        found.insert(number, set);
+    }
+    assert_eq!(found, model.versions);
+}
+
+fn count(number: usize) -> Value {
+    if number == 0 { json!({}) } else { json!({"test.unit": number}) }
+}
+
+/// The context of a task that is running, as far as the database knows.
+async fn context(bench: &Bench) -> TaskContext {
+    let claim = Claim { task: Uuid::now_v7(), worker: Uuid::now_v7(), token: Uuid::now_v7() };
+    let sql = "INSERT INTO task (pulp_id, pulp_domain_id, name, state, worker_id, claim_token)
+               VALUES ($1, $2, 'test', 'running', $3, $4)";
+    let values = [claim.task.into(), domain::DEFAULT.into(), claim.worker.into(), claim.token.into()];
+    bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
+    let origin =
+        Origin { domain: domain::DEFAULT, user: None, logging_cid: String::new(), parent: None, group: None };
+    let directory = bench.pulp.settings.working_directory.clone();
+    TaskContext::new(bench.dispatcher.clone(), claim, origin, directory, Default::default())
+}
