@@ -19,8 +19,9 @@ pub(crate) const PORT: &str = "5432";
 /// How long it may take until it answers: after a crash it first repeats its log.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is worth showing of its log.
-const SERIOUS: Show = Show::Containing(&["WARNING:", "FATAL:", "PANIC:"]);
+/// What is worth showing of its log: what is fatal to a session is told to its client, what is fatal to the start is in
+/// its obituary.
+const SERIOUS: Show = Show::Containing(&["WARNING:", "PANIC:"]);
 
 /// Settings that suit a laptop; the others are Postgres's own.
 const SETTINGS: [&str; 5] =
