@@ -62,11 +62,6 @@ fn base(
     Viewset {
         fields,
         default_order: "t.name",
-        // Version 0 is there from the start, empty and complete (C09).
-        on_create: &[
-            "INSERT INTO repository_version (pulp_id, repository_id, number, complete, content_counts)
-             VALUES (gen_random_uuid(), $1, 0, true, '{\"added\": {}, \"removed\": {}, \"present\": {}}')",
-        ],
         constants: || match json!({"next_version": 1}) {
             serde_json::Value::Object(row) => row,
             _ => serde_json::Map::new(),

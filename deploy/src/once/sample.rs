@@ -146,7 +146,7 @@ fn take(source: &Path, target: &Path, name: String) -> anyhow::Result<Option<Sam
 /// A file of random bytes, the same ones in every run.
 fn generate(target: &Path, number: usize) -> anyhow::Result<SampleFile> {
     let mut random = rand::rngs::StdRng::seed_from_u64(number as u64);
-    let mut bytes = vec![0; random.random_range(1..64 * 1024)];
+    let mut bytes = vec![0; random.random_range(1..8 * 1024)];
     random.fill_bytes(&mut bytes);
     copy(bytes.as_slice(), target, format!("{GENERATED}/{number:05}.bin"))
 }
