@@ -1,5 +1,7 @@
 //! The life of a task, on real servers: dispatch, run, end, cancel.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 use std::time::{Duration, Instant};
