@@ -10,6 +10,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tasking::presence::Presence;
+use tasking::process::ProcessKind;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -25,12 +27,16 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Answers requests on `listener` until `shutdown`, then lets those under way end.
+///
+/// # Errors
+/// If the process cannot be registered.
 pub async fn serve(
     pulp: Pulp,
     plugins: &[&dyn ApiPlugin],
     listener: TcpListener,
     shutdown: tasking::Shutdown,
 ) -> anyhow::Result<()> {
+    let presence = Presence::begin(&pulp, ProcessKind::Api).await?;
     let document = Bytes::from(openapi::document(plugins).to_string());
     let context = Context::new(pulp, plugins, document)?;
     let routes = router::filter(context, views::endpoints(plugins));
@@ -73,5 +79,6 @@ pub async fn serve(
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests that were still under way are cut off");
     }
+    presence.end().await;
     Ok(())
 }

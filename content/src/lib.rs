@@ -12,7 +12,6 @@ mod listing;
 mod on_demand;
 mod path;
 mod plugin;
-mod presence;
 mod problem;
 mod relay;
 mod resolve;

@@ -10,6 +10,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tasking::presence::Presence;
+use tasking::process::ProcessKind;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,7 @@ use warp::Filter;
 use warp::path::FullPath;
 
 use crate::handle::{App, Asked};
-use crate::{ContentPlugin, Response, correlation, presence};
+use crate::{ContentPlugin, Response, correlation};
 
 /// Open connections; more wait to be accepted.
 const CONNECTIONS: usize = 4096;
@@ -30,9 +32,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long downloads may go on after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(60);
-
-/// How long the end of the process may take to be noted.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Pause after a connection could not be accepted, which mostly means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,9 +46,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let registration = presence::register(&pulp).await?;
-    let served = CancellationToken::new();
-    let presence = tokio::spawn(presence::keep(pulp.clone(), registration, served.clone()));
+    let presence = Presence::begin(&pulp, ProcessKind::Content).await?;
     let downloads = TaskTracker::new();
     let app = Arc::new(App { pulp, plugins, downloads: downloads.clone() });
     let graceful = GracefulShutdown::new();
@@ -89,10 +86,7 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!("downloads were cut off, they took longer than {} s to end", DRAIN.as_secs());
     }
-    served.cancel();
-    if tokio::time::timeout(FAREWELL, presence).await.is_err() {
-        tracing::warn!("the end of this process could not be noted: the database does not answer");
-    }
+    presence.end().await;
     Ok(())
 }
 

@@ -1,12 +1,15 @@
 //! Password hashes in Django's own format, so that existing hashes can be copied over.
 
+use std::num::NonZeroU32;
+
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use subtle::ConstantTimeEq;
 
 /// Rounds of a new hash; Django 5.2's number. Verification takes the number from the hash.
-const ITERATIONS: u32 = 1_000_000;
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
 /// A hash of `password` with a fresh salt: `pbkdf2_sha256$<rounds>$<salt>$<base64>`.
 /// Takes a fraction of a second of CPU: call it off the async threads.
@@ -28,9 +31,9 @@ pub fn verify(password: &str, stored: &str) -> bool {
     derive(password, salt, iterations).as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-fn derive(password: &str, salt: &str, iterations: u32) -> String {
-    let key: [u8; 32] =
-        pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
+fn derive(password: &str, salt: &str, iterations: NonZeroU32) -> String {
+    let mut key = [0; 32];
+    pbkdf2::derive(PBKDF2_HMAC_SHA256, iterations, salt.as_bytes(), password.as_bytes(), &mut key);
     STANDARD.encode(key)
 }
 

@@ -14,6 +14,7 @@ pub mod download;
 mod giving_up;
 mod heartbeat;
 pub mod plugin;
+pub mod presence;
 pub mod process;
 pub mod progress;
 mod redis;
