@@ -71,12 +71,13 @@ async fn beat_until(
     interval: Duration,
     shared: Arc<Shared>,
 ) {
+    let patience = (interval * 2).max(Duration::from_secs(1));
     let mut connection = None;
     loop {
         let sent = now();
         let beaten = tokio::select! {
             () = stop.cancelled() => return,
-            beaten = tokio::time::timeout(interval * 2, beat(&mut connection, &settings, id)) => beaten,
+            beaten = tokio::time::timeout(patience, beat(&mut connection, &settings, id)) => beaten,
         };
         match beaten {
             Ok(Ok(true)) => shared.last.store(sent, Ordering::Release),

@@ -1,6 +1,7 @@
 //! The resource manager: of all that are started one leads, and routes tasks to workers.
 
 mod assigned;
+mod beliefs;
 mod election;
 mod housekeeping;
 mod routing;

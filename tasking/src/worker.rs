@@ -5,9 +5,11 @@ mod life;
 
 use std::sync::Arc;
 
-use entities::Pulp;
 use entities::settings::WorkerStyle;
+use entities::{Error, Pulp, db};
+use sea_orm::DbErr;
 
+use crate::backoff::Backoff;
 use crate::redis::Redis;
 use crate::{Shutdown, Tasks, process};
 use life::{Death, Life};
@@ -47,11 +49,24 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
         () = shutdown.requested() => return Ok(()),
     }
     let tasks = Arc::new(tasks);
+    let mut backoff = Backoff::default();
     loop {
         let life = tokio::select! {
-            life = Life::begin(&pulp, &tasks, &redis, &options, &name, &shutdown) => life?,
+            life = Life::begin(&pulp, &tasks, &redis, &options, &name, &shutdown) => life,
             () = shutdown.requested() => return Ok(()),
         };
+        let life = match life {
+            Ok(life) => life,
+            Err(error) if is_passing(&error) => {
+                tracing::warn!(error = format!("{error:#}"), "the worker cannot begin; trying again");
+                tokio::select! {
+                    () = backoff.pause() => continue,
+                    () = shutdown.requested() => return Ok(()),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        backoff.reset();
         match life.live().await? {
             Death::Stopped => return Ok(()),
             Death::GivenUp => {
@@ -59,4 +74,12 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
             }
         }
     }
+}
+
+/// Whether the database is away for the moment, and it is no use to die of that.
+fn is_passing(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(Error::Unavailable(_)))
+            || cause.downcast_ref::<DbErr>().is_some_and(db::is_passing)
+    })
 }

@@ -11,9 +11,9 @@ use entities::task::TaskState;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use support::tasks::Nap;
 use support::{Bench, LEASE, TTL, until};
-use tasking::Shutdown;
 use tasking::process::{ProcessKind, Registration};
 use tasking::resource_manager::Outcome;
+use tasking::{Shutdown, cleanup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flushing_redis_loses_nothing() {
@@ -181,4 +181,35 @@ async fn a_restart_of_postgres_sessions_stops_nobody() {
     let first = bench.task(ids[0]).await;
     assert!(first.state.is_final());
     bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_task_left_half_made_is_removed() {
+    let bench = Bench::start().await;
+    let db = &bench.pulp.db;
+    let sql = "INSERT INTO repository (pulp_id, pulp_domain_id, pulp_type, name)
+                   SELECT gen_random_uuid(), pulp_id, 'file.file', 'r' FROM domain;
+               INSERT INTO content (pulp_id, pulp_domain_id, pulp_type)
+                   SELECT gen_random_uuid(), pulp_id, 'file.file' FROM domain, generate_series(1, 20);
+               INSERT INTO repository_version (pulp_id, repository_id, number, complete)
+                   SELECT gen_random_uuid(), pulp_id, 1, true FROM repository;
+               INSERT INTO repository_version (pulp_id, repository_id, number, task_id)
+                   SELECT gen_random_uuid(), pulp_id, 2, gen_random_uuid() FROM repository;
+               INSERT INTO repository_content (repository_id, content_id, version_added, version_removed)
+                   SELECT repository.pulp_id, content.pulp_id, 1, 2 FROM repository, content;
+               INSERT INTO repository_content (repository_id, content_id, version_added)
+                   SELECT repository.pulp_id, content.pulp_id, 2 FROM repository, content;";
+    db.execute_unprepared(sql).await.unwrap();
+    cleanup::incomplete(db, cleanup::Of::EndedTasks).await.unwrap();
+    use entities::{repository_content, repository_version};
+    use sea_orm::{ColumnTrait, QueryFilter};
+    let versions = repository_version::Entity::find()
+        .filter(repository_version::Column::Complete.eq(false))
+        .count(db)
+        .await
+        .unwrap();
+    assert_eq!(versions, 0);
+    let members = repository_content::Entity::find().all(db).await.unwrap();
+    assert_eq!(members.len(), 20);
+    assert!(members.iter().all(|member| member.version_added == 1 && member.version_removed.is_none()));
 }

@@ -120,3 +120,22 @@ async fn exclusive_tasks_follow_each_other_and_shared_ones_run_together() {
     assert!(after.started_at >= tasks.iter().map(|task| task.finished_at).max().unwrap());
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_task_never_waits_behind_a_long_one() {
+    let bench = Bench::with_workers(2).await;
+    let long = bench.dispatch(&Nap::of(5000).alone_on("long")).await;
+    let blocked = bench.dispatch(&Nap::of(0).alone_on("long")).await;
+    let mut short = Vec::new();
+    for number in 0..40 {
+        short.push(bench.dispatch(&Nap::of(5).alone_on(&format!("{}", number % 8))).await);
+    }
+    for task in bench.all_final(&short).await {
+        assert_eq!(task.state, TaskState::Completed);
+    }
+    assert_eq!(bench.task(long).await.state, TaskState::Running);
+    assert_eq!(bench.task(blocked).await.state, TaskState::Waiting);
+    bench.dispatcher.cancel(long).await.unwrap();
+    bench.reaches(blocked, TaskState::Completed).await;
+    bench.stop().await;
+}

@@ -1,6 +1,8 @@
 //! Repository versions against a naive model: whatever is added, removed, reset and deleted, every version keeps its
 //! set of units, and its counts are those of the sets.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,11 @@
-//! What the leader does beside routing: deletes files that nobody wants any more. Another leader doing the same at the
+//! What the leader does beside routing: deletes files that nobody wants any more, and the rows of processes that are
+//! long gone. Another leader doing the same at the
 //! same time does no harm.
 
 use std::time::Duration;
 
-use entities::{Pulp, tombstone};
+use entities::{Pulp, db, tombstone};
+use sea_orm::ConnectionTrait;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -11,11 +13,20 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How old unfinished bytes are whose writer must be dead.
 const ABANDONED: chrono::Duration = chrono::Duration::days(1);
 
+/// Forgets processes that went a week ago, and have no unfinished task.
+const FORGET: &str = "DELETE FROM process WHERE pulp_id IN (
+                          SELECT pulp_id FROM process WHERE gone_at < now() - interval '7 days'
+                            AND NOT EXISTS (SELECT 1 FROM task WHERE worker_id = process.pulp_id
+                                            AND state IN ('running', 'canceling')) LIMIT 1000)";
+
 /// Works until it is dropped.
 pub(super) async fn run(pulp: Pulp) {
     let grace = chrono::Duration::from_std(pulp.settings.worker_ttl * 2).unwrap_or(ABANDONED);
     loop {
         tokio::time::sleep(INTERVAL).await;
+        if let Err(error) = pulp.db.execute_raw(db::sql(FORGET, [])).await {
+            tracing::warn!(%error, "processes that are long gone cannot be forgotten yet");
+        }
         match tombstone::collect(&pulp, grace).await {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, "deleted the files of artifacts that are gone"),

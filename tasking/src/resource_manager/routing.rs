@@ -9,8 +9,8 @@ use deadpool_redis::redis::RedisError;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
-use super::assigned::{Book, TRIES};
-use super::rows::{self, Feed, Row};
+use super::assigned::Book;
+use super::rows::{Feed, Row};
 use crate::codec;
 use crate::giving_up::GivenUp;
 use crate::redis::message::{Notice, Order};
@@ -44,17 +44,17 @@ impl From<RedisError> for Trouble {
 /// The state of a term.
 #[derive(Debug)]
 pub(super) struct Routing {
-    db: DatabaseConnection,
-    queue: ManagerQueue,
-    epoch: i64,
+    pub(super) db: DatabaseConnection,
+    pub(super) queue: ManagerQueue,
+    pub(super) epoch: i64,
     /// Whether the rows were read from the beginning.
     begun: bool,
     feed: Feed,
-    scheduler: Scheduler,
-    book: Book,
-    names: HashMap<Uuid, String>,
+    pub(super) scheduler: Scheduler,
+    pub(super) book: Book,
+    pub(super) names: HashMap<Uuid, String>,
     /// Workers that do not take what is sent to them. They get nothing until they say something.
-    unwell: HashSet<Uuid>,
+    pub(super) unwell: HashSet<Uuid>,
     given_up: Vec<GivenUp>,
     swept: Option<Instant>,
 }
@@ -223,108 +223,6 @@ impl Routing {
         Ok(())
     }
 
-    /// Compares what is believed with the rows.
-    async fn sweep(&mut self) -> Result<(), Trouble> {
-        for task in rows::end_abandoned(&self.db, self.epoch).await? {
-            self.finished(task);
-        }
-        let believed: Vec<Uuid> = self.book.tasks().collect();
-        self.reconcile(believed).await?;
-        self.refresh_workers().await
-    }
-
-    /// Looks at what time has made due: slow tasks, and orders that were not claimed.
-    async fn clock(&mut self) -> Result<(), Trouble> {
-        let now = Instant::now();
-        for (worker, task) in self.book.slow(now) {
-            if self.scheduler.current(worker) == Some(task) {
-                self.scheduler.slow(worker);
-            }
-        }
-        let unclaimed = self.book.unclaimed(now);
-        if unclaimed.is_empty() {
-            return Ok(());
-        }
-        self.reconcile(unclaimed.clone()).await?;
-        for task in unclaimed {
-            let Some(assigned) = self.book.get(task) else { continue };
-            if assigned.confirmed {
-                continue;
-            }
-            let (worker, tries) = (assigned.worker, assigned.tries);
-            let sent = assigned.sent.clone();
-            // Whether it was still in the queue or not: a second order for a task does no harm.
-            if let Some(sent) = sent {
-                self.queue.take_back(&[sent]).await?.ok_or(Trouble::NotOurs)?;
-            }
-            if self.scheduler.current(worker) == Some(task) && tries < TRIES {
-                self.resend(task, worker).await?;
-                continue;
-            }
-            if self.scheduler.current(worker) == Some(task) {
-                tracing::warn!(%worker, "a worker does not take its task; it gets no more until it answers");
-                self.unwell.insert(worker);
-                self.down(worker);
-            } else {
-                self.returned(task);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the scheduler follow the rows of these tasks.
-    async fn reconcile(&mut self, ids: Vec<Uuid>) -> Result<(), Trouble> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let states = rows::states(&self.db, ids.clone()).await?;
-        let found: HashSet<Uuid> = states.iter().map(|(id, ..)| *id).collect();
-        for id in ids.into_iter().filter(|id| !found.contains(id)) {
-            self.finished(id);
-        }
-        for (id, state, worker) in states {
-            match (state.as_str(), worker) {
-                ("waiting", _) => {}
-                ("running" | "canceling", Some(worker)) => {
-                    self.scheduler.claimed(id, worker);
-                    if self.scheduler.worker_of(id) == Some(worker) {
-                        self.book.runs(id, worker);
-                    }
-                }
-                _ => self.finished(id),
-            }
-        }
-        Ok(())
-    }
-
-    /// Follows the rows of the workers.
-    async fn refresh_workers(&mut self) -> Result<(), Trouble> {
-        let workers = rows::workers(&self.db).await?;
-        let alive: HashSet<Uuid> = workers.iter().map(|(id, _)| *id).collect();
-        let gone: Vec<Uuid> = self.names.keys().copied().filter(|id| !alive.contains(id)).collect();
-        if !gone.is_empty() {
-            let tasks: Vec<Uuid> = gone.iter().flat_map(|worker| self.book.tasks_of(*worker)).collect();
-            if !tasks.is_empty() {
-                for task in rows::end_abandoned(&self.db, self.epoch).await? {
-                    self.finished(task);
-                }
-                self.reconcile(tasks).await?;
-            }
-            for worker in gone {
-                self.down(worker);
-                self.unwell.remove(&worker);
-                self.names.remove(&worker);
-            }
-        }
-        for (id, name) in workers {
-            self.names.insert(id, name);
-            if !self.unwell.contains(&id) {
-                self.scheduler.worker_up(id);
-            }
-        }
-        Ok(())
-    }
-
     /// Places what can be placed, and acknowledges the notices whose effects are done with that.
     async fn send(&mut self, acknowledged: usize) -> Result<(), Trouble> {
         let mut assignments = self.scheduler.assignments();
@@ -366,7 +264,7 @@ impl Routing {
         }
     }
 
-    async fn resend(&mut self, task: Uuid, worker: Uuid) -> Result<(), Trouble> {
+    pub(super) async fn resend(&mut self, task: Uuid, worker: Uuid) -> Result<(), Trouble> {
         let sent = self.order(task, worker)?;
         self.book.sent(task, worker, sent.clone());
         match self.queue.send(&[sent], 0).await? {
@@ -382,17 +280,17 @@ impl Routing {
         Ok(Sent { name: name.clone(), bytes })
     }
 
-    fn finished(&mut self, task: Uuid) {
+    pub(super) fn finished(&mut self, task: Uuid) {
         self.scheduler.finished(task);
         self.book.remove(task);
     }
 
-    fn returned(&mut self, task: Uuid) {
+    pub(super) fn returned(&mut self, task: Uuid) {
         self.scheduler.returned(task);
         self.book.remove(task);
     }
 
-    fn down(&mut self, worker: Uuid) {
+    pub(super) fn down(&mut self, worker: Uuid) {
         for task in self.book.tasks_of(worker) {
             self.book.remove(task);
         }

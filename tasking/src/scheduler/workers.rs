@@ -27,6 +27,8 @@ pub(super) struct Workers {
     open: BTreeSet<Uuid>,
     /// With a reserved task that was not called back.
     reserving: BTreeSet<Uuid>,
+    /// Those of them whose current task is slow.
+    stuck: BTreeSet<Uuid>,
     /// Called back and not yet answered.
     recalled: usize,
     /// Counts events of becoming idle.
@@ -105,21 +107,15 @@ impl Workers {
         Some((id, true))
     }
 
-    /// Calls back reserved tasks: one for each idle worker, and those behind a slow task.
+    /// Calls back reserved tasks: those behind a slow task, and one for each idle worker.
     pub(super) fn recall(&mut self) -> impl Iterator<Item = (Uuid, Uuid)> + use<> {
-        let mut called = Vec::new();
-        if !self.reserving.is_empty() {
-            let mut wanted = self.idle.len().saturating_sub(self.recalled);
-            let holders: Vec<Uuid> = self.reserving.iter().copied().collect();
-            for id in holders {
-                let slow = self.all.get(&id).is_some_and(|worker| worker.slow);
-                if !slow && wanted == 0 {
-                    continue;
-                }
-                wanted = wanted.saturating_sub(1);
-                called.extend(self.all.get(&id).and_then(|worker| worker.reserved).map(|task| (task, id)));
-                self.change(id, |worker| worker.recalled = true);
-            }
+        let mut holders: Vec<Uuid> = self.stuck.iter().copied().collect();
+        let wanted = self.idle.len().saturating_sub(self.recalled + holders.len());
+        holders.extend(self.reserving.iter().copied().filter(|id| !self.stuck.contains(id)).take(wanted));
+        let mut called = Vec::with_capacity(holders.len());
+        for id in holders {
+            called.extend(self.all.get(&id).and_then(|worker| worker.reserved).map(|task| (task, id)));
+            self.change(id, |worker| worker.recalled = true);
         }
         called.into_iter()
     }
@@ -144,7 +140,9 @@ impl Workers {
             id,
             worker.up && worker.current.is_some() && worker.reserved.is_none() && !worker.slow,
         );
-        keep(&mut self.reserving, id, worker.reserved.is_some() && !worker.recalled);
+        let reserving = worker.reserved.is_some() && !worker.recalled;
+        keep(&mut self.reserving, id, reserving);
+        keep(&mut self.stuck, id, reserving && worker.slow);
         self.recalled = self.recalled + usize::from(worker.recalled) - usize::from(was_recalled);
         if !worker.up && worker.current.is_none() && worker.reserved.is_none() {
             self.all.remove(&id);
