@@ -10,5 +10,6 @@ pub(crate) mod queue;
 pub(crate) mod scripts;
 
 pub(crate) use connection::Redis;
+pub use connection::check_credentials;
 pub(crate) use deadpool_redis::redis::RedisResult;
 pub(crate) use deadpool_redis::redis::aio::ConnectionManager;

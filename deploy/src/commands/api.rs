@@ -16,6 +16,7 @@ pub(crate) async fn run(settings: Arc<Settings>, options: Bind) -> anyhow::Resul
     let stop = signals::server()?;
     let serve = async {
         let pulp = start::open(settings, "pulpcore-api").await?;
+        tasking::check_credentials(&pulp.settings).await?;
         let listener = start::bind(options.address.as_deref().unwrap_or(ADDRESS)).await?;
         api::serve(pulp, &plugins::api(), listener, stop.shutdown.clone()).await
     };

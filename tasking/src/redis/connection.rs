@@ -6,6 +6,7 @@ use anyhow::Context;
 use deadpool_redis::redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use deadpool_redis::redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult};
 use entities::Settings;
+use entities::settings::WorkerStyle;
 
 use super::keys::Keys;
 
@@ -71,6 +72,28 @@ impl Redis {
             }
             backoff.pause().await;
         }
+    }
+}
+
+/// Looks once whether Redis takes the credentials, for a process that can do without Redis for a while.
+///
+/// # Errors
+/// If Redis refuses them. That it cannot be reached, or is not configured, is no error.
+pub async fn check_credentials(settings: &Settings) -> anyhow::Result<()> {
+    if settings.worker_style != WorkerStyle::Redis {
+        return Ok(());
+    }
+    if settings.redis_url.is_none() {
+        tracing::warn!("no task will run: Redis is not configured (set REDIS_URL or REDIS_HOST)");
+        return Ok(());
+    }
+    match Redis::open(settings)?.blocking().await {
+        Err(error) if refuses(&error) => Err(error).context("Redis refuses the connection (check REDIS_URL)"),
+        Err(error) => {
+            tracing::warn!(%error, "Redis cannot be reached; tasks run once it can");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
     }
 }
 
