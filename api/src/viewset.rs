@@ -108,10 +108,6 @@ pub struct Viewset {
     pub tie_break: &'static str,
     /// What new and changed rows have to obey beyond their fields.
     pub rule: Option<Rule>,
-    /// Statements that complete a new row; `$1` is its id.
-    pub on_create: &'static [&'static str],
-    /// Columns that a new row gets beyond its fields.
-    pub constants: fn() -> Map<String, serde_json::Value>,
 }
 
 impl Viewset {
@@ -144,8 +140,6 @@ impl Viewset {
             default_order: "t.pulp_created DESC",
             tie_break: "t.pulp_created DESC, t.pulp_id DESC",
             rule: None,
-            on_create: &[],
-            constants: Map::new,
         }
     }
 

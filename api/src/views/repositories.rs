@@ -5,7 +5,6 @@ mod modify;
 use std::sync::Arc;
 
 use entities::Kind;
-use serde_json::json;
 
 pub use modify::modify;
 
@@ -59,28 +58,20 @@ fn base(
         Field::new("retain_checkpoints", Shape::Integer(Some(1), Some(i32::MAX.into()))).nullable(),
         Field::reference("remote", "remote", "remote_id"),
     ]);
-    Viewset {
-        fields,
-        default_order: "t.name",
-        constants: || match json!({"next_version": 1}) {
-            serde_json::Value::Object(row) => row,
-            _ => serde_json::Map::new(),
-        },
-        ..Viewset::new(kind, operation, schema, tag, href)
-    }
-    .ordered_by(&[
-        "description",
-        "name",
-        "next_version",
-        "pulp_created",
-        "pulp_id",
-        "pulp_labels",
-        "pulp_last_updated",
-        "pulp_type",
-        "retain_checkpoints",
-        "retain_repo_versions",
-        "user_hidden",
-    ])
+    Viewset { fields, default_order: "t.name", ..Viewset::new(kind, operation, schema, tag, href) }
+        .ordered_by(&[
+            "description",
+            "name",
+            "next_version",
+            "pulp_created",
+            "pulp_id",
+            "pulp_labels",
+            "pulp_last_updated",
+            "pulp_type",
+            "retain_checkpoints",
+            "retain_repo_versions",
+            "user_hidden",
+        ])
 }
 
 fn filters() -> Vec<Filter> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entities::db;
 use http::{Method, StatusCode};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 use tasking::tasks::general;
 use uuid::Uuid;
@@ -124,9 +124,7 @@ async fn new_row(viewset: &Viewset, request: &mut Request) -> Result<Map<String,
     let mut change = Change { context, domain, id: None, current: Map::new(), changes };
     check(viewset, &change).await?;
     seal(viewset, &mut change)?;
-    let mut row = change.changes;
-    row.extend((viewset.constants)());
-    Ok(row)
+    Ok(change.changes)
 }
 
 async fn insert(viewset: &Viewset, request: &Request, mut row: Map<String, Value>) -> Result<Uuid> {
@@ -142,14 +140,8 @@ async fn insert(viewset: &Viewset, request: &Request, mut row: Map<String, Value
     let sql = format!(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1)"
     );
-    let txn = request.context.pulp.db.begin().await?;
-    txn.execute_raw(db::sql(&sql, [Value::Object(row).into()]))
-        .await
-        .map_err(|error| taken(viewset, error.into()))?;
-    for statement in viewset.on_create {
-        txn.execute_raw(db::sql(statement, [id.into()])).await?;
-    }
-    txn.commit().await?;
+    let inserted = request.context.pulp.db.execute_raw(db::sql(&sql, [Value::Object(row).into()])).await;
+    inserted.map_err(|error| taken(viewset, error.into()))?;
     Ok(id)
 }
 
