@@ -195,12 +195,10 @@ impl<'a> Life<'a> {
             }
             let written = claims::finish(&db, claim, &ended, next.as_ref(), gone, self.shutdown).await;
             self.known.remove(claim);
-            anyhow::ensure!(
-                !stuck,
-                "The task {} was told to stop and does not. The worker ends.",
-                claim.task
-            );
-            let Some((_, answer)) = written else { return Ok(self.flow(gone)) };
+            let Some((_, answer)) = written else {
+                anyhow::ensure!(!stuck, "A task was told to stop and does not. The worker ends.");
+                return Ok(self.flow(gone));
+            };
             let claimed = matches!(answer, Some(Answer::Claimed(_)));
             let notice = Notice::Finished {
                 worker: self.id(),
@@ -208,6 +206,11 @@ impl<'a> Life<'a> {
                 next: next.as_ref().filter(|_| claimed).map(|(next, _)| next.task),
             };
             self.report(notice).await;
+            anyhow::ensure!(
+                !stuck,
+                "The task {} was told to stop and does not. The worker ends.",
+                claim.task
+            );
             if let (Some((next, _)), Some(answer)) = (next, answer) {
                 current = self.accept(next, answer).await;
             }
