@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -71,6 +72,14 @@ fn status_line(port: u16, path: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
+fn flush_redis(data: &Path) {
+    let mut stream = UnixStream::connect(data.join("run/redis.sock")).unwrap();
+    stream.write_all(b"FLUSHALL\r\n").unwrap();
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+OK\r\n");
+}
+
 #[test]
 fn it_starts_stops_and_leaves_nobody_behind() {
     let (_parent, data) = data_directory();
@@ -82,6 +91,11 @@ fn it_starts_stops_and_leaves_nobody_behind() {
     for part in [" api", " content", " worker", " --resource-manager", "postgres", "redis"] {
         assert!(names.iter().any(|name| name.contains(part)), "{part} is missing in {names:#?}");
     }
+
+    // A manager that loses the lease ends, and is started again.
+    flush_redis(&data);
+    wait_for("the next term", LIMIT, || first.printed().matches("manager leads").count() == 2);
+    assert!(first.running.is_running(), "{}", first.printed());
 
     first.running.signal("KILL");
     first.running.wait();

@@ -17,6 +17,10 @@ use crate::supervise::Supervisor;
 /// How long Pulp's processes may take until they answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// Seconds for which a manager that does not lead waits before it ends and is started again: without it, each would
+/// say every second who leads.
+const STANDBY: &str = "60";
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -98,7 +102,7 @@ impl Installation {
         ];
         let managers = if redis_style { plan.managers } else { 0 };
         for number in 1..=managers {
-            let arguments = vec!["worker".into(), "--resource-manager".into()];
+            let arguments = ["worker", "--resource-manager", "--standby", STANDBY].map(String::from).into();
             all.push((Role::Manager, format!("manager-{number}"), arguments));
         }
         for number in 1..=plan.workers {

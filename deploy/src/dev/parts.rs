@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use super::environment::Environment;
 use crate::supervise::{Child, Part, Show, Supervisor};
@@ -39,6 +41,8 @@ pub(crate) struct Parts {
     environment: Environment,
     directory: PathBuf,
     running: Vec<(Launch, Child)>,
+    /// Managers that did not lead, and when to start them again; the first one first.
+    resting: Vec<(Instant, Launch)>,
 }
 
 /// How to start one of them, again if need be.
@@ -55,7 +59,8 @@ pub(crate) struct Launch {
 impl Parts {
     /// None yet. They will run in `directory`.
     pub(crate) fn new(supervisor: &Supervisor, environment: Environment, directory: PathBuf) -> Parts {
-        Parts { supervisor: supervisor.clone(), environment, directory, running: Vec::new() }
+        let (running, resting) = (Vec::new(), Vec::new());
+        Parts { supervisor: supervisor.clone(), environment, directory, running, resting }
     }
 
     /// Starts one more.
@@ -87,23 +92,40 @@ impl Parts {
         if status.success() { Ok(()) } else { Err(child.obituary(status)) }
     }
 
-    /// Watches all of them, starts managers that do not lead again, and returns when another one has died.
+    /// Watches all of them, starts managers that do not lead again, and returns when another one has died. May be
+    /// given up and called again.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         loop {
-            if self.running.is_empty() {
-                return std::future::pending().await;
-            }
-            let ends = self.running.iter().map(|(_, child)| Box::pin(child.ended()));
-            let (status, index, _) = select_all(ends).await;
-            let (launch, child) = self.running.swap_remove(index);
-            if launch.role != Role::Manager || status.code() != Some(NOT_LEADING) {
-                return child.obituary(status);
-            }
-            tokio::time::sleep(RELAUNCH_AFTER).await;
-            if let Err(error) = self.launch(launch).await {
-                return error;
+            let ended = tokio::select! {
+                ended = first_end(&self.running) => Some(ended),
+                () = until(self.resting.first()) => None,
+            };
+            let Some((index, status)) = ended else {
+                if let Err(error) = self.relaunch().await {
+                    return error;
+                }
+                continue;
+            };
+            let leading = status.code() != Some(NOT_LEADING);
+            match self.running.get(index) {
+                Some((launch, _)) if launch.role == Role::Manager && !leading => {
+                    let (launch, _) = self.running.swap_remove(index);
+                    self.resting.push((Instant::now() + RELAUNCH_AFTER, launch));
+                }
+                Some((_, child)) => return child.obituary(status),
+                None => {}
             }
         }
+    }
+
+    /// Starts the one again that rests longest.
+    async fn relaunch(&mut self) -> anyhow::Result<()> {
+        if let Some((_, launch)) = self.resting.first().cloned() {
+            let child = self.start(&launch).await?;
+            self.resting.remove(0);
+            self.running.push((launch, child));
+        }
+        Ok(())
     }
 
     /// Stops all of them, role by role.
@@ -124,5 +146,22 @@ impl Parts {
         let name = launch.name.clone();
         let part = Part { name, command, on_death: Signal::KILL, show: Show::All, input: None };
         Child::start(&self.supervisor, part).await
+    }
+}
+
+/// Waits until one of them ends: which one, and how.
+async fn first_end(running: &[(Launch, Child)]) -> (usize, ExitStatus) {
+    if running.is_empty() {
+        return std::future::pending().await;
+    }
+    let ends = running.iter().map(|(_, child)| Box::pin(child.ended()));
+    let (status, index, _) = select_all(ends).await;
+    (index, status)
+}
+
+async fn until(resting: Option<&(Instant, Launch)>) {
+    match resting {
+        Some((when, _)) => tokio::time::sleep_until(*when).await,
+        None => std::future::pending().await,
     }
 }
