@@ -28,7 +28,7 @@ impl Dev {
     fn start(data: &Path) -> Dev {
         let [port, content] = free_ports();
         let mut command = pulpcore();
-        command.arg("dev").arg("--data").arg(data);
+        command.arg("dev").arg("--data").arg(data).env("PULP_REDIS_KEY_PREFIX", "test:");
         command.arg("--api").arg(format!("127.0.0.1:{port}"));
         command.arg("--content").arg(format!("127.0.0.1:{content}")).stderr(Stdio::piped());
         let (mut running, _) = Running::start(&mut command);
@@ -72,9 +72,10 @@ fn status_line(port: u16, path: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-fn flush_redis(data: &Path) {
+/// Gives the lease of the resource manager to somebody else, for three seconds.
+fn take_lease(data: &Path) {
     let mut stream = UnixStream::connect(data.join("run/redis.sock")).unwrap();
-    stream.write_all(b"FLUSHALL\r\n").unwrap();
+    stream.write_all(b"SET test:resource-manager:lease token:somebody@else PX 3000\r\n").unwrap();
     let mut answer = [0; 5];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"+OK\r\n");
@@ -92,9 +93,10 @@ fn it_starts_stops_and_leaves_nobody_behind() {
         assert!(names.iter().any(|name| name.contains(part)), "{part} is missing in {names:#?}");
     }
 
-    // A manager that loses the lease ends, and is started again.
-    flush_redis(&data);
+    // A manager whose lease belongs to another one ends, is started again, and leads when it can.
+    take_lease(&data);
     wait_for("the next term", LIMIT, || first.printed().matches("manager leads").count() == 2);
+    assert!(first.printed().contains("somebody@else"), "{}", first.printed());
     assert!(first.running.is_running(), "{}", first.printed());
 
     first.running.signal("KILL");
