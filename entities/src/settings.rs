@@ -80,8 +80,6 @@ pub struct Settings {
     pub media_root: PathBuf,
     /// `WORKING_DIRECTORY`: where tasks have their directories.
     pub working_directory: PathBuf,
-    /// `FILE_UPLOAD_TEMP_DIR`: where the API keeps a request's files.
-    pub file_upload_temp_dir: PathBuf,
     /// `CHUNKED_UPLOAD_DIR`: below `MEDIA_ROOT`, where chunks are.
     pub chunked_upload_dir: String,
     /// `CONTENT_ORIGIN`: scheme and host of the content app as clients see it; without it, URLs are relative.
@@ -106,8 +104,6 @@ pub struct Settings {
     pub allowed_content_checksums: BTreeSet<Algorithm>,
     /// `ALLOWED_IMPORT_PATHS`: where `file://` URLs may point.
     pub allowed_import_paths: Vec<PathBuf>,
-    /// `ALLOWED_EXPORT_PATHS`: where exports may be written.
-    pub allowed_export_paths: Vec<PathBuf>,
     /// `ORPHAN_PROTECTION_TIME`, in minutes.
     pub orphan_protection_time: Duration,
     /// `MAX_CONCURRENT_CONTENT`: units in flight in a sync.
@@ -171,7 +167,6 @@ impl Settings {
             db_encryption_key: values.get("DB_ENCRYPTION_KEY")?,
             media_root: values.get("MEDIA_ROOT")?,
             working_directory: values.get("WORKING_DIRECTORY")?,
-            file_upload_temp_dir: values.get("FILE_UPLOAD_TEMP_DIR")?,
             chunked_upload_dir: values.get("CHUNKED_UPLOAD_DIR")?,
             content_origin: values.get("CONTENT_ORIGIN")?,
             content_path_prefix: values.get("CONTENT_PATH_PREFIX")?,
@@ -184,7 +179,6 @@ impl Settings {
             task_cancel_interval: values.seconds("TASK_CANCEL_INTERVAL")?,
             allowed_content_checksums: values.get("ALLOWED_CONTENT_CHECKSUMS")?,
             allowed_import_paths: values.get("ALLOWED_IMPORT_PATHS")?,
-            allowed_export_paths: values.get("ALLOWED_EXPORT_PATHS")?,
             orphan_protection_time: Duration::from_secs(60 * values.get::<u64>("ORPHAN_PROTECTION_TIME")?),
             max_concurrent_content: values.get("MAX_CONCURRENT_CONTENT")?,
             remote_content_fetch_failure_cooldown: values.seconds("REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN")?,

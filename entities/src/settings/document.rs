@@ -15,8 +15,7 @@ files that the environment variable `PULP_SETTINGS` names, separated by commas; 
 setting, its value and where it came from.
 
 A wrong value, or an unknown name in a file, stops the start. Settings of Pulp and Django that nothing acts on are
-named in a warning. Without Redis settings there is no tasking by Redis; without a `HOST`, Postgres is
-looked for on its socket in `/var/run/postgresql`.
+named in a warning.
 
 | setting | type | default | what it is for |
 | --- | --- | --- | --- |
@@ -38,7 +37,6 @@ fn rows(page: &mut String, prefix: &str, table: &[Setting]) {
             Default::Integer(value) => format!("`{value}`"),
             Default::Text(value) => format!("`{value:?}`"),
             Default::Deployed(name) => format!("`DEPLOY_ROOT`/`{name}`"),
-            Default::Same(name) => format!("that of `{name}`"),
             Default::List(values) => format!("`{values:?}`"),
         };
         // Writing into a text cannot fail.

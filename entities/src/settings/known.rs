@@ -4,6 +4,7 @@
 pub(super) const KNOWN: &[&str] = &[
     "ACCESS_POLICIES",
     "ADMIN_SITE_URL",
+    "ALLOWED_EXPORT_PATHS",
     "ALLOWED_HOSTS",
     "ANALYTICS",
     "API_ROOT",
@@ -70,6 +71,7 @@ pub(super) const KNOWN: &[&str] = &[
     "FILE_UPLOAD_HANDLERS",
     "FILE_UPLOAD_MAX_MEMORY_SIZE",
     "FILE_UPLOAD_PERMISSIONS",
+    "FILE_UPLOAD_TEMP_DIR",
     "FORCE_SCRIPT_NAME",
     "GS_BUCKET_NAME",
     "GS_CREDENTIALS",

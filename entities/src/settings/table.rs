@@ -32,13 +32,11 @@ pub enum Default {
     Text(&'static str),
     /// A directory below `DEPLOY_ROOT`.
     Deployed(&'static str),
-    /// The value of another setting.
-    Same(&'static str),
     /// A list of texts.
     List(&'static [&'static str]),
 }
 
-use self::Default::{Bool, Deployed, Integer, List, Null, Same, Text};
+use self::Default::{Bool, Deployed, Integer, List, Null, Text};
 
 const fn row(name: &'static str, kind: Type, default: Default, about: &'static str) -> Setting {
     Setting { name, kind, default, about, secret: false }
@@ -69,7 +67,7 @@ pub const TABLE: &[Setting] = &[
         Text("pulp"),
         "Starts every key, so that installations can share Redis.",
     ),
-    secret("SECRET_KEY", Text(""), "Signs cookies and guarded URLs."),
+    secret("SECRET_KEY", Text(""), "For signing cookies and guarded URLs; nothing is signed yet."),
     row(
         "DB_ENCRYPTION_KEY",
         Type::Path,
@@ -79,12 +77,6 @@ pub const TABLE: &[Setting] = &[
     row("DEPLOY_ROOT", Type::Path, Text("/var/lib/pulp"), "Where the directories below are by default."),
     row("MEDIA_ROOT", Type::Path, Deployed("media"), "Where artifacts are."),
     row("WORKING_DIRECTORY", Type::Path, Deployed("tmp"), "Where each running task has a directory."),
-    row(
-        "FILE_UPLOAD_TEMP_DIR",
-        Type::Path,
-        Same("WORKING_DIRECTORY"),
-        "Where the API keeps the files of a request.",
-    ),
     row("CHUNKED_UPLOAD_DIR", Type::Text, Text("upload"), "Where chunks of uploads are, below MEDIA_ROOT."),
     row(
         "CONTENT_ORIGIN",
@@ -139,7 +131,6 @@ pub const TABLE: &[Setting] = &[
         "The digests that are computed and accepted; sha256 is always among them.",
     ),
     row("ALLOWED_IMPORT_PATHS", Type::Paths, List(&[]), "Directories that file:// URLs may point into."),
-    row("ALLOWED_EXPORT_PATHS", Type::Paths, List(&[]), "Directories that exports may be written to."),
     row(
         "ORPHAN_PROTECTION_TIME",
         MINUTES,

@@ -86,7 +86,6 @@ fn directories_follow_their_root() {
         load_with(&[], &[("PULP_DEPLOY_ROOT", "/srv/pulp"), ("PULP_WORKING_DIRECTORY", "/fast")]).unwrap();
     assert_eq!(loaded.settings.media_root, Path::new("/srv/pulp/media"));
     assert_eq!(loaded.settings.working_directory, Path::new("/fast"));
-    assert_eq!(loaded.settings.file_upload_temp_dir, Path::new("/fast"));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Values {
                 continue;
             }
             let value = match setting.default {
-                Default::Null | Default::Deployed(_) | Default::Same(_) => Value::Null,
+                Default::Null | Default::Deployed(_) => Value::Null,
                 Default::Bool(value) => value.into(),
                 Default::Integer(value) => value.into(),
                 Default::Text(value) => value.into(),
@@ -161,22 +161,14 @@ impl Values {
         }
     }
 
-    /// Gives the directories that are named after others their value.
+    /// Gives the directories below `DEPLOY_ROOT` their default.
     pub(super) fn derive(&mut self) {
         let root = self.text("DEPLOY_ROOT");
-        for pass in [false, true] {
-            let of = |setting: &Setting, values: &Values| match setting.default {
-                Default::Deployed(name) if !pass => Some(format!("{root}/{name}").into()),
-                Default::Same(name) if pass => values.leaves.get(name).map(|leaf| leaf.value.clone()),
-                _ => None,
-            };
-            for setting in TABLE {
-                if let Some(value) = of(setting, self)
-                    && let Some(leaf) = self.leaves.get_mut(setting.name)
-                    && leaf.source == Source::Default
-                {
-                    leaf.value = value;
-                }
+        for leaf in self.leaves.values_mut() {
+            if let Some(Setting { default: Default::Deployed(name), .. }) = leaf.setting
+                && leaf.source == Source::Default
+            {
+                leaf.value = format!("{}/{name}", root.trim_end_matches('/')).into();
             }
         }
     }
