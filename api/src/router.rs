@@ -243,3 +243,58 @@ fn read<B: Buf>(
 ) -> Body {
     Body::new(stream.map_ok(|mut bytes| -> Bytes { bytes.copy_to_bytes(bytes.remaining()) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(paths: &[&str]) -> Vec<Group> {
+        let nothing = async |_: Request| Ok(response::empty(StatusCode::OK));
+        let endpoint = |path: &&str| Endpoint::new(Method::GET, *path, *path, "Test", nothing);
+        group(paths.iter().map(endpoint).collect())
+    }
+
+    fn route(groups: &[Group], path: &str) -> Option<(String, Vec<String>)> {
+        groups.iter().find_map(|group| {
+            let prefix: String = group.prefix.iter().map(|segment| format!("{segment}/")).collect();
+            let (route, segments) =
+                find(group, path.strip_prefix(&prefix)?, path.ends_with('/') || path.is_empty())?;
+            Some((group.routes[route].endpoints[0].path.clone(), segments))
+        })
+    }
+
+    #[test]
+    fn fixed_segments_go_before_ids() {
+        let groups = groups(&[
+            "",
+            "tasks/",
+            "tasks/purge/",
+            "tasks/{pk}/",
+            "a/{pk}/v/",
+            "a/{pk}/v/{n}/",
+            "docs/api.json",
+        ]);
+        let found = |path: &str| route(&groups, path).map(|(path, segments)| (path, segments.join(",")));
+        let expected = |path: &str, segments: &str| Some((path.to_owned(), segments.to_owned()));
+        assert_eq!(found(""), expected("", ""));
+        assert_eq!(found("tasks/"), expected("tasks/", ""));
+        assert_eq!(found("tasks/purge/"), expected("tasks/purge/", ""));
+        assert_eq!(found("tasks/7/"), expected("tasks/{pk}/", "7"));
+        assert_eq!(found("a/7/v/8/"), expected("a/{pk}/v/{n}/", "7,8"));
+        assert_eq!(found("docs/api.json"), expected("docs/api.json", ""));
+        for path in [
+            "tasks",
+            "tasks//",
+            "tasks/7",
+            "tasks/7/8/",
+            "a/",
+            "a/7/",
+            "a/7/w/",
+            "docs/",
+            "docs/api.json/",
+            "x/",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+}

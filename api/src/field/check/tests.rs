@@ -1,0 +1,68 @@
+//! Fields of requests: what is read, and what is said of what is wrong.
+
+use super::super::labels;
+use super::*;
+
+fn fields() -> Vec<Field> {
+    vec![
+        Field::text("name").required(),
+        Field::text("description").nullable(),
+        Field::new("count", Shape::Integer(Some(1), None)).nullable(),
+        Field::new("flag", Shape::Boolean).default(false),
+        Field::new("policy", Shape::Choice("Policy", &["immediate", "on_demand"])),
+        labels(),
+        Field::shown("pulp_href", Shape::Text(None), "t.pulp_href"),
+    ]
+}
+
+fn check_json(mode: Mode, value: Value) -> (Value, Value) {
+    let Value::Object(fields_given) = value else { panic!("an object is needed") };
+    let form = Form { fields: fields_given, ..Form::default() };
+    let (values, errors) = check(&fields(), &form, mode);
+    (values.into(), json!(errors))
+}
+
+#[test]
+fn absent_null_and_value_are_three_things() {
+    let (values, errors) = check_json(Mode::Partial, json!({"description": null}));
+    assert_eq!((values, errors), (json!({"description": null}), json!({})));
+    let (values, errors) = check_json(Mode::Whole, json!({"name": " a "}));
+    assert_eq!((values, errors), (json!({"name": "a", "flag": false}), json!({})));
+    let (_, errors) = check_json(Mode::Partial, json!({"name": null}));
+    assert_eq!(errors, json!({"name": ["This field may not be null."]}));
+}
+
+#[test]
+fn every_wrong_field_is_told() {
+    let (_, errors) = check_json(
+        Mode::Whole,
+        json!({"x": 1, "pulp_href": "y", "count": 0, "flag": "maybe", "policy": "z", "pulp_labels": "a"}),
+    );
+    let expected = json!({
+        "count": ["Ensure this value is greater than or equal to 1."],
+        "flag": ["Must be a valid boolean."],
+        "name": ["This field is required."],
+        "policy": ["\"z\" is not a valid choice."],
+        "pulp_href": ["Unexpected field"],
+        "pulp_labels": ["Expected a dictionary of items but got type \"str\"."],
+        "x": ["Unexpected field"],
+    });
+    assert_eq!(errors, expected);
+    for name in [json!(""), json!("  "), json!([]), json!({}), json!(true), json!("a\0")] {
+        let (_, errors) = check_json(Mode::Whole, json!({"name": name}));
+        assert!(errors["name"].is_array(), "{name}");
+    }
+}
+
+#[test]
+fn forms_hold_texts_only() {
+    let fields_given = json!({"name": "a", "count": "3", "description": "", "flag": "true",
+                              "pulp_labels": "{\"k\": \"v\"}"});
+    let Value::Object(given) = fields_given else { panic!("an object is needed") };
+    let form = Form { fields: given, is_form: true, ..Form::default() };
+    let (values, errors) = check(&fields(), &form, Mode::Whole);
+    assert!(errors.is_empty(), "{errors:?}");
+    let expected =
+        json!({"name": "a", "description": null, "count": 3, "flag": true, "pulp_labels": {"k": "v"}});
+    assert_eq!(Value::Object(values), expected);
+}
