@@ -75,8 +75,9 @@ have_redis() {
 # Puts the private copies, if there are any, on PATH.
 use_private_servers() {
     local program
+    [ -d "$private_servers" ] || return 0
     for program in postgres redis-server; do
-        program=$(find "$private_servers" -type f -path "*/bin/$program" -perm -u+x 2>/dev/null | head -n 1)
+        program=$(find "$private_servers" -type f -path "*/bin/$program" -perm -u+x | sed -n 1p)
         if [ -n "$program" ]; then PATH=${program%/*}:$PATH; fi
     done
     export PATH

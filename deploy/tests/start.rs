@@ -1,4 +1,5 @@
 //! How the roles start against real servers, and what keeps them from it.
+#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 mod support;
 

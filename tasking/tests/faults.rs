@@ -1,7 +1,5 @@
 //! Things that break while tasks run: Redis, leaders, workers.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
 mod support;
 
 use std::time::{Duration, Instant};

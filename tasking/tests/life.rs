@@ -1,6 +1,5 @@
 //! The life of a task, on real servers: dispatch, run, end, cancel.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 

@@ -1,6 +1,5 @@
 //! The scheduler against a naive model that recomputes everything at every step.
-
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 use proptest::prelude::*;
 use rand::rngs::StdRng;
