@@ -8,9 +8,11 @@
 
 mod client;
 pub mod executable;
+pub mod fixtures;
 mod logs;
 mod process;
 mod pulp;
+mod pulp_cli;
 mod services;
 mod template;
 mod upstream;
@@ -19,6 +21,7 @@ mod wait;
 pub use client::{Answer, Client, send, try_send};
 pub use process::Process;
 pub use pulp::{Builder, PASSWORD, Pulp};
+pub use pulp_cli::PulpCli;
 pub use services::Services;
 pub use upstream::{Fault, Upstream, line, sha256};
 pub use wait::{until, until_within};

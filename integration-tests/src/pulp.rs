@@ -206,14 +206,18 @@ impl Pulp {
     }
 
     async fn ready(&mut self, workers: usize) {
-        until("the content app answers", || async {
-            self.content.try_head("/pulp/content/").await.filter(|answer| answer.status == 200)
-        })
-        .await;
-        until("the API answers and the workers are there", || async {
-            let status = self.client.try_get("/pulp/api/v3/status/").await?;
-            let online = status.body["online_workers"].as_array()?;
-            (status.status == 200 && online.len() > workers).then_some(())
+        let (client, content) = (self.client.clone(), self.content.clone());
+        until("the whole of Pulp is there", || {
+            for process in &mut self.processes {
+                assert!(process.status().is_none(), "{} ended:\n{}", process.name, process.log());
+            }
+            let (client, content) = (client.clone(), content.clone());
+            async move {
+                let status = client.try_get("/pulp/api/v3/status/").await?;
+                let online = status.body["online_workers"].as_array()?.len();
+                let served = content.try_head("/pulp/content/").await?;
+                (status.status == 200 && served.status == 200 && online > workers).then_some(())
+            }
         })
         .await;
     }

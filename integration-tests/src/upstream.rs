@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -175,7 +176,8 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 type Body = BoxBody<Bytes, std::io::Error>;
 
 fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Response<Body> {
-    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let path =
+        percent_decode_str(request.uri().path().trim_start_matches('/')).decode_utf8_lossy().into_owned();
     let mut state = state.lock().unwrap();
     state.requests.push((path.clone(), request.headers().clone()));
     let fault = state.faults.get_mut(&path);

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// How long [`until`] waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Pause between two questions.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Asks until there is an answer, for a minute at most.
 ///
 /// # Panics
@@ -29,6 +32,6 @@ pub async fn until_within<T, F: Future<Output = Option<T>>>(
             return answer;
         }
         assert!(began.elapsed() < limit, "{what}: not within {limit:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
