@@ -136,7 +136,7 @@ CREATE TABLE remote_artifact (
     failed_at timestamptz,
     UNIQUE (content_artifact_id, remote_id)
 );
-CREATE INDEX remote_artifact_by_remote ON remote_artifact (remote_id);
+CREATE INDEX remote_artifact_by_remote ON remote_artifact (remote_id, content_artifact_id);
 
 -- What is special to a repository, remote, publication or distribution of one type is in `details`,
 -- which the plugin reads into a struct of its own.
@@ -198,10 +198,12 @@ CREATE TABLE repository_content (
 );
 CREATE UNIQUE INDEX repository_content_present ON repository_content (repository_id, content_id)
     WHERE version_removed IS NULL;
-CREATE INDEX repository_content_added ON repository_content (repository_id, version_added);
-CREATE INDEX repository_content_removed ON repository_content (repository_id, version_removed)
+-- Statistics know nothing of a new repository: the planner takes all of it for one row, and any index that begins with
+-- the repository for as good as the right one. So these begin with the other column.
+CREATE INDEX repository_content_added ON repository_content (version_added, repository_id);
+CREATE INDEX repository_content_removed ON repository_content (version_removed, repository_id)
     WHERE version_removed IS NOT NULL;
-CREATE INDEX repository_content_by_content ON repository_content (content_id);
+CREATE INDEX repository_content_by_content ON repository_content (content_id, repository_id);
 
 CREATE TABLE publication (
     pulp_id uuid PRIMARY KEY,
