@@ -19,29 +19,17 @@ static ANY: Kind =
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let distributions = Viewset {
         filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(&ANY, "distributions", "Distribution", "Distributions", "distribution_href")
+        ..base(Viewset::new(&ANY, "distributions", "Distribution", "Distributions", "distribution_href"))
     };
     vec![viewset::list(&Arc::new(distributions))]
 }
 
 /// A type of distribution, without what is special to it.
-pub fn viewset(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
-    Viewset { filters: filters(), ..base(kind, operation, schema, tag, href) }.of_its_type()
+pub fn viewset(of: Viewset) -> Viewset {
+    Viewset { filters: filters(), ..base(of) }.of_its_type()
 }
 
-fn base(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
+fn base(of: Viewset) -> Viewset {
     let mut fields = identity("distribution");
     fields.extend([
         Field::text("base_path").required().unique(),
@@ -59,18 +47,17 @@ fn base(
         Field::reference("repository", "repository", "repository_id"),
         Field::version("repository_version", "repository_version_id"),
     ]);
-    Viewset { fields, rule: Some(rules::check), ..Viewset::new(kind, operation, schema, tag, href) }
-        .ordered_by(&[
-            "base_path",
-            "checkpoint",
-            "hidden",
-            "name",
-            "pulp_created",
-            "pulp_id",
-            "pulp_labels",
-            "pulp_last_updated",
-            "pulp_type",
-        ])
+    Viewset { fields, rule: Some(rules::check), ..of }.ordered_by(&[
+        "base_path",
+        "checkpoint",
+        "hidden",
+        "name",
+        "pulp_created",
+        "pulp_id",
+        "pulp_labels",
+        "pulp_last_updated",
+        "pulp_type",
+    ])
 }
 
 /// Since when what is served has certainly been the same: only known of what cannot change by itself.

@@ -19,21 +19,14 @@ static ANY: Kind =
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let publications = Viewset {
         filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(&ANY, "publications", "Publication", "Publications", "publication_href")
+        ..base(Viewset::new(&ANY, "publications", "Publication", "Publications", "publication_href"))
     };
     vec![viewset::list(&Arc::new(publications))]
 }
 
 /// A type of publication, without what is special to it.
-pub fn viewset(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
-    let mut viewset =
-        Viewset { filters: filters(), ..base(kind, operation, schema, tag, href) }.of_its_type();
+pub fn viewset(of: Viewset) -> Viewset {
+    let mut viewset = Viewset { filters: filters(), ..base(of) }.of_its_type();
     let distributions = format!(
         "(SELECT coalesce(json_agg({} ORDER BY d.pulp_created), '[]') FROM distribution AS d
           WHERE d.publication_id = t.pulp_id)",
@@ -43,13 +36,7 @@ pub fn viewset(
     viewset
 }
 
-fn base(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
+fn base(of: Viewset) -> Viewset {
     let repository = format!(
         "(SELECT {} FROM repository_version AS v JOIN repository AS x ON x.pulp_id = v.repository_id
           WHERE v.pulp_id = t.repository_version_id)",
@@ -62,12 +49,7 @@ fn base(
         output: Some(repository),
         ..Field::argument("repository", Shape::Reference("repository"))
     });
-    Viewset {
-        fields,
-        scope: vec!["t.complete".to_owned()],
-        ..Viewset::new(kind, operation, schema, tag, href)
-    }
-    .ordered_by(&[
+    Viewset { fields, scope: vec!["t.complete".to_owned()], ..of }.ordered_by(&[
         "checkpoint",
         "complete",
         "pass_through",

@@ -20,29 +20,17 @@ const SECRETS: [&str; 5] = ["client_key", "proxy_username", "proxy_password", "u
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let remotes = Viewset {
         filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(&ANY, "remotes", "GenericRemote", "Remotes", "remote_href")
+        ..base(Viewset::new(&ANY, "remotes", "GenericRemote", "Remotes", "remote_href"))
     };
     vec![viewset::list(&Arc::new(remotes))]
 }
 
 /// A type of remote, without what is special to it.
-pub fn viewset(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
-    Viewset { filters: filters(), ..base(kind, operation, schema, tag, href) }.of_its_type()
+pub fn viewset(of: Viewset) -> Viewset {
+    Viewset { filters: filters(), ..base(of) }.of_its_type()
 }
 
-fn base(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
+fn base(of: Viewset) -> Viewset {
     let hidden: Vec<String> = SECRETS
         .iter()
         .map(|name| format!("json_build_object('name', '{name}', 'is_set', t.{name} IS NOT NULL)"))
@@ -76,27 +64,26 @@ fn base(
         count("download_concurrency", 1),
         count("rate_limit", 0),
     ]);
-    Viewset { fields, rule: Some(rules::check), ..Viewset::new(kind, operation, schema, tag, href) }
-        .ordered_by(&[
-            "connect_timeout",
-            "download_concurrency",
-            "headers",
-            "max_retries",
-            "name",
-            "policy",
-            "proxy_url",
-            "pulp_created",
-            "pulp_id",
-            "pulp_labels",
-            "pulp_last_updated",
-            "pulp_type",
-            "rate_limit",
-            "sock_connect_timeout",
-            "sock_read_timeout",
-            "tls_validation",
-            "total_timeout",
-            "url",
-        ])
+    Viewset { fields, rule: Some(rules::check), ..of }.ordered_by(&[
+        "connect_timeout",
+        "download_concurrency",
+        "headers",
+        "max_retries",
+        "name",
+        "policy",
+        "proxy_url",
+        "pulp_created",
+        "pulp_id",
+        "pulp_labels",
+        "pulp_last_updated",
+        "pulp_type",
+        "rate_limit",
+        "sock_connect_timeout",
+        "sock_read_timeout",
+        "tls_validation",
+        "total_timeout",
+        "url",
+    ])
 }
 
 fn filters() -> Vec<Filter> {

@@ -22,29 +22,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     let repositories = Viewset {
         filters: [filters(), filter::types("t.pulp_type")].concat(),
         scope: vec!["NOT t.user_hidden".to_owned()],
-        ..base(&ANY, "repositories", "Repository", "Repositories", "repository_href")
+        ..base(Viewset::new(&ANY, "repositories", "Repository", "Repositories", "repository_href"))
     };
     vec![viewset::list(&Arc::new(repositories))]
 }
 
 /// A type of repository, without what is special to it.
-pub fn viewset(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
-    Viewset { filters: filters(), ..base(kind, operation, schema, tag, href) }.of_its_type()
+pub fn viewset(of: Viewset) -> Viewset {
+    Viewset { filters: filters(), ..base(of) }.of_its_type()
 }
 
-fn base(
-    kind: &'static Kind,
-    operation: &'static str,
-    schema: &'static str,
-    tag: &'static str,
-    href: &'static str,
-) -> Viewset {
+fn base(of: Viewset) -> Viewset {
     let latest = "(SELECT max(v.number) FROM repository_version AS v WHERE v.repository_id = t.pulp_id AND v.complete)";
     let versions = format!("{} || 'versions/'", sql::href("repository", "t"));
     let mut fields = identity("repository");
@@ -58,20 +46,19 @@ fn base(
         Field::new("retain_checkpoints", Shape::Integer(Some(1), Some(i32::MAX.into()))).nullable(),
         Field::reference("remote", "remote", "remote_id"),
     ]);
-    Viewset { fields, default_order: "t.name", ..Viewset::new(kind, operation, schema, tag, href) }
-        .ordered_by(&[
-            "description",
-            "name",
-            "next_version",
-            "pulp_created",
-            "pulp_id",
-            "pulp_labels",
-            "pulp_last_updated",
-            "pulp_type",
-            "retain_checkpoints",
-            "retain_repo_versions",
-            "user_hidden",
-        ])
+    Viewset { fields, default_order: "t.name", ..of }.ordered_by(&[
+        "description",
+        "name",
+        "next_version",
+        "pulp_created",
+        "pulp_id",
+        "pulp_labels",
+        "pulp_last_updated",
+        "pulp_type",
+        "retain_checkpoints",
+        "retain_repo_versions",
+        "user_hidden",
+    ])
 }
 
 fn filters() -> Vec<Filter> {

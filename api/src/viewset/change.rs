@@ -162,6 +162,7 @@ async fn change(viewset: &Viewset, request: &mut Request, mode: Mode) -> Result<
     let (context, domain) = (&request.context, request.domain());
     let values = Values::read_as(context, domain, &viewset.fields, &form, mode).await?;
     let mut changes = values.columns(&viewset.fields);
+    let given_details = changes.get("details").cloned();
     if let (Some(Value::Object(new)), Some(Value::Object(old))) =
         (changes.get_mut("details"), current.get_mut("details"))
     {
@@ -172,9 +173,13 @@ async fn change(viewset: &Viewset, request: &mut Request, mode: Mode) -> Result<
     let mut change = Change { context, domain, id: Some(id), current, changes };
     check(viewset, &change).await?;
     seal(viewset, &mut change)?;
-    let changes = change.changes;
+    let mut changes = change.changes;
     if is_same(viewset, request, id, &changes).await? {
         return Ok(response::json_text(StatusCode::OK, viewset.show_by_id(&request.context, id).await?));
+    }
+    // The task merges what was given into what is there by then: of two changes at the same time, both count.
+    if let Some(details) = given_details {
+        changes.insert("details".to_owned(), details);
     }
     let (table, pulp_type) = names(viewset);
     request.dispatch(&general::Update { table, pulp_type, id, changes }).await

@@ -31,7 +31,7 @@ pub struct Update {
     pub pulp_type: String,
     /// The object.
     pub id: Uuid,
-    /// Columns and their new values; secrets as Fernet tokens.
+    /// Columns and their new values; secrets as Fernet tokens. Those of `details` are merged into what is there.
     pub changes: Map<String, Value>,
 }
 
@@ -91,11 +91,19 @@ impl Task for Update {
             kind.table == "repository" && self.changes.contains_key("retain_repo_versions");
         let txn = cx.begin().await?;
         check_distribution(&txn, kind, self.id, cx.domain(), &self.changes).await?;
+        let values: Vec<String> = self
+            .changes
+            .keys()
+            .map(|column| match column.as_str() {
+                "details" => format!("{}.details || new.details", kind.table),
+                column => format!("new.{column}"),
+            })
+            .collect();
         let sql = format!(
-            "UPDATE {table} SET ({columns}) = ROW(new.*)
-             FROM (SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $2)) AS new
+            "UPDATE {table} SET ({columns}) = ROW({values}) FROM jsonb_populate_record(NULL::{table}, $2) AS new
              WHERE {table}.pulp_id = $1",
-            table = kind.table
+            table = kind.table,
+            values = values.join(", ")
         );
         let updated =
             txn.execute_raw(db::sql(&sql, [self.id.into(), Value::Object(self.changes).into()])).await?;

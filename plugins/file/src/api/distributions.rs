@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use ::api::field::{Field, Shape};
 use ::api::views::distributions;
-use ::api::{Endpoint, viewset};
+use ::api::{Endpoint, Viewset, viewset};
 
 use crate::kinds;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut distributions = distributions::viewset(
+    let mut distributions = distributions::viewset(Viewset::new(
         &kinds::DISTRIBUTION,
         "distributions_file_file",
         "file.FileDistribution",
         "Distributions: File",
         "file_file_distribution_href",
-    );
+    ));
     distributions.fields.push(Field::reference("publication", "publication", "publication_id"));
     distributions.fields.push(Field::new("checkpoint", Shape::Boolean));
     let distributions = Arc::new(distributions);

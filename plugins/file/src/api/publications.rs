@@ -16,13 +16,13 @@ use crate::kinds;
 use crate::tasks::publish::Publish;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut publications = publications::viewset(
+    let mut publications = publications::viewset(Viewset::new(
         &kinds::PUBLICATION,
         "publications_file_file",
         "file.FilePublication",
         "Publications: File",
         "file_file_publication_href",
-    );
+    ));
     publications.fields.push(Field::text("manifest").nullable().default(MANIFEST).detail());
     publications.fields.push(Field::new("checkpoint", Shape::Boolean));
     let publications = Arc::new(publications);

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use ::api::views::remotes;
-use ::api::{Endpoint, viewset};
+use ::api::{Endpoint, Viewset, viewset};
 
 use crate::kinds;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let remotes = Arc::new(remotes::viewset(
+    let remotes = Arc::new(remotes::viewset(Viewset::new(
         &kinds::REMOTE,
         "remotes_file_file",
         "file.FileRemote",
         "Remotes: File",
         "file_file_remote_href",
-    ));
+    )));
     let mut endpoints = vec![
         viewset::list(&remotes),
         viewset::create(&remotes),

@@ -18,13 +18,13 @@ use crate::kinds;
 use crate::tasks::synchronize::Synchronize;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut repositories = repositories::viewset(
+    let mut repositories = repositories::viewset(Viewset::new(
         &kinds::REPOSITORY,
         "repositories_file_file",
         "file.FileRepository",
         "Repositories: File",
         "file_file_repository_href",
-    );
+    ));
     repositories.fields.extend([
         Field::new("autopublish", Shape::Boolean).default(false).detail(),
         Field::text("manifest").nullable().default(MANIFEST).detail(),
