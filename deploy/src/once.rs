@@ -66,7 +66,7 @@ async fn in_temporary_directory(supervisor: &Supervisor, options: &Options) -> a
     let plan = options.once(directory.path().join("data"))?;
     let mut installation =
         report.step("start Pulp", None, async |_| Installation::start(supervisor, plan).await).await?;
-    let upstream = upstream::Upstream::serve(directory.path().join("files")).await?;
+    let upstream = upstream::Upstream::serve(directory.path().join("files"))?;
     let (client, content_url) = (client::Client::new(&installation)?, installation.content_url.clone());
     let manifest_url = upstream.manifest_url();
     let outcome = tokio::select! {

@@ -3,9 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
 
 /// A running server.
 #[derive(Debug)]
@@ -20,8 +23,12 @@ impl Upstream {
     ///
     /// # Errors
     /// If there is no free port.
-    pub(crate) async fn serve(directory: PathBuf) -> std::io::Result<Upstream> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    pub(crate) fn serve(directory: PathBuf) -> std::io::Result<Upstream> {
+        let socket = TcpSocket::new_v4()?;
+        // Accepted connections inherit it. Without it, the end of each file waits for a delayed acknowledgement.
+        socket.set_nodelay(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let stopped = shutdown.clone().cancelled_owned();

@@ -66,20 +66,18 @@ pub(super) async fn save_batch(
 
 /// Notes what the manifest lists, and finds a path that an earlier batch had with another file.
 async fn note(txn: &FencedTransaction, task: Uuid, listed: Vec<(String, Uuid)>) -> anyhow::Result<()> {
-    let (paths, contents): (Vec<String>, Vec<Uuid>) = listed.into_iter().unzip();
-    let values = [task.into(), paths.into(), contents.into()];
-    let sql = "SELECT listed.relative_path AS path
-               FROM unnest($2::text[], $3::uuid[]) AS entry (relative_path, content_id)
-               JOIN file_sync_entry AS listed ON listed.task_id = $1
-                   AND listed.relative_path = entry.relative_path COLLATE \"C\"
-               WHERE listed.content_id <> entry.content_id LIMIT 1";
-    if let Some(row) = txn.query_one_raw(db::sql(sql, values.clone())).await? {
-        let path: String = row.try_get("", "path")?;
-        anyhow::bail!(duplicate(&path));
-    }
+    let (paths, contents): (Vec<String>, Vec<Uuid>) = listed.iter().cloned().unzip();
+    let listed: HashMap<String, Uuid> = listed.into_iter().collect();
     let sql = "INSERT INTO file_sync_entry (task_id, relative_path, content_id)
-               SELECT $1, * FROM unnest($2::text[], $3::uuid[]) ON CONFLICT DO NOTHING";
-    txn.execute_raw(db::sql(sql, values)).await?;
+               SELECT $1, * FROM unnest($2::text[], $3::uuid[])
+               ON CONFLICT (task_id, relative_path) DO UPDATE SET content_id = file_sync_entry.content_id
+               RETURNING relative_path, content_id";
+    let rows = txn.query_all_raw(db::sql(sql, [task.into(), paths.into(), contents.into()])).await?;
+    for row in rows {
+        let path: String = row.try_get("", "relative_path")?;
+        let first: Uuid = row.try_get("", "content_id")?;
+        anyhow::ensure!(listed.get(&path) == Some(&first), duplicate(&path));
+    }
     Ok(())
 }
 
