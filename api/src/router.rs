@@ -140,7 +140,7 @@ async fn observe(
             headers.insert(correlation::HEADER, cid);
         }
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Correlation-ID"));
-        let ms = begin.elapsed().as_secs_f64() * 1000.0;
+        let ms = begin.elapsed().as_millis() as u64;
         let status = response.status().as_u16();
         tracing::info!(target: "access", %method, path = path.as_str(), status, ms, cid, "request");
         response.map(Vec::from).into_response()

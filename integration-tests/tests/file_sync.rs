@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use integration_tests::fixtures::{REMOTES, created, noise};
-use integration_tests::{Fault, Pulp, Upstream, line, sha256};
+use integration_tests::{Fault, Pulp, Upstream, line, send, sha256};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -164,4 +164,21 @@ fn reports(task: &Value) -> &Vec<Value> {
 fn summary(version: &Value) -> (u64, u64, u64) {
     let count = |kind: &str| version["content_summary"][kind]["file.file"]["count"].as_u64().unwrap_or(0);
     (count("added"), count("removed"), count("present"))
+}
+
+#[tokio::test]
+async fn a_request_can_be_followed_to_the_upstream() {
+    let (mut pulp, upstream) = (Pulp::builder().workers(1).start().await, Upstream::with_files(1).await);
+    let remote = pulp.remote("r", &upstream, "immediate").await;
+    let repository = pulp.repository("r").await;
+    let id = "0123456789abcdef0123456789abcdef";
+    let request = pulp.client.request(http::Method::POST, &format!("{repository}sync/"));
+    let request = request.header("correlation-id", id).json(&json!({"remote": remote}));
+    let task = pulp.completed(send(request).await.expect(202)).await;
+    assert_eq!(task["logging_cid"], id);
+    for path in ["PULP_MANIFEST".to_owned(), upstream.paths()[0].clone()] {
+        assert_eq!(upstream.headers(&path)["correlation-id"], id);
+    }
+    assert!(pulp.process("api").log().contains(id));
+    assert!(pulp.process("worker-1").log().contains(id));
 }
