@@ -113,17 +113,20 @@ async fn orphans_go_with_their_files() {
     let (b, repository) = (upload(&pulp, "b", "2").await, pulp.repository("r").await);
     pulp.completed(modify(&pulp, &repository, json!({"add_content_units": [b]})).await).await;
     assert_eq!(pulp.stored("artifact").len(), 2);
-    let clean = || async {
-        let body = json!({"orphan_protection_time": 0});
+    let pulp = &pulp;
+    let clean = async |minutes: u32| {
+        let body = json!({"orphan_protection_time": minutes});
         let answer = pulp.client.post("/pulp/api/v3/orphans/cleanup/", &body).await.expect(202);
         pulp.completed(answer).await;
     };
-    clean().await;
+    clean(u32::MAX).await;
+    assert_eq!(pulp.client.get(FILES).await.expect(200)["count"], 2, "protected for ever");
+    clean(0).await;
     let left = pulp.client.get(FILES).await.expect(200);
     assert_eq!((left["count"].as_i64(), left["results"][0]["relative_path"].as_str()), (Some(1), Some("b")));
     // The file outlives its row by two times the workers' time to live.
     until("the file of the orphan goes", || async {
-        clean().await;
+        clean(0).await;
         (pulp.stored("artifact").len() == 1).then_some(())
     })
     .await;

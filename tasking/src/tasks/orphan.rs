@@ -11,6 +11,9 @@ use crate::{Resources, Task, TaskContext};
 /// Rows deleted in one transaction.
 const BATCH: i64 = 500;
 
+/// A thousand years in minutes: a longer protection protects no more, and leaves the range of Postgres's times.
+const FOREVER: i64 = 1000 * 366 * 24 * 60;
+
 /// How often one batch is tried again because somebody began to use one of its units meanwhile.
 const ATTEMPTS: u32 = 5;
 
@@ -31,8 +34,8 @@ impl Task for Cleanup {
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let minutes = i64::try_from(self.protection_minutes).unwrap_or(i64::MAX / 120_000);
-        let before = Utc::now() - chrono::Duration::minutes(minutes.min(i64::MAX / 120_000));
+        let minutes = i64::try_from(self.protection_minutes).unwrap_or(FOREVER).min(FOREVER);
+        let before = Utc::now() - chrono::Duration::minutes(minutes);
         let values: [Value; 4] =
             [cx.domain().into(), before.into(), BATCH.into(), self.content.clone().into()];
         clean(&cx, "Clean up orphan Content", "clean-up.content", CONTENT, values).await?;
