@@ -283,7 +283,6 @@ pub(crate) fn environment(
         ("PULP_SECRET_KEY", "a secret for tests, long enough to be one".to_owned()),
         ("PULP_MEDIA_ROOT", place("media")),
         ("PULP_WORKING_DIRECTORY", place("tmp")),
-        ("PULP_FILE_UPLOAD_TEMP_DIR", place("tmp")),
         ("PULP_CONTENT_ORIGIN", content_origin.to_owned()),
         ("PULP_LOG_LEVEL", "info".to_owned()),
     ];
