@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[tokio::test]
 async fn a_full_disk_fails_the_task_and_nothing_else() {
     let Some(disk) = Disk::mount("4m") else {
+        assert!(std::env::var_os("CI").is_none(), "CI has to be able to mount a small disk, as root");
         eprintln!("not tested: only root can mount a small disk");
         return;
     };

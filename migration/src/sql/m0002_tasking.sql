@@ -257,17 +257,22 @@ BEGIN
     RETURN ended;
 END $$;
 
+-- Whether p_epoch is the leader's, and stays so until the end of the transaction; a caller who is no leader gives none.
+CREATE FUNCTION still_leads(p_epoch bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_epoch IS NULL THEN RETURN true; END IF;
+    PERFORM pg_advisory_xact_lock_shared(20556, 0);
+    PERFORM 1 FROM leader WHERE epoch = p_epoch;
+    RETURN FOUND;
+END $$;
+
 -- Gives a process up whose beat counter an observer has seen unchanged for its time to live. Answers which tasks ended
 -- by that; NULL if the process lives, or if p_epoch is given and not the leader's. A row that somebody holds is not
 -- waited for: lock_timeout makes the call fail, to be repeated after the holder's sessions are ended.
 CREATE FUNCTION give_up(p_process uuid, p_counter bigint, p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
-    IF p_epoch IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock_shared(20556, 0);
-        PERFORM 1 FROM leader WHERE epoch = p_epoch;
-        IF NOT FOUND THEN RETURN NULL; END IF;
-    END IF;
+    IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
     PERFORM 1 FROM process WHERE pulp_id = p_process FOR NO KEY UPDATE;
     PERFORM 1 FROM process_beat WHERE process_id = p_process AND counter <> p_counter;
     IF FOUND THEN RETURN NULL; END IF;
@@ -283,11 +288,7 @@ DECLARE
     absent uuid;
 BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
-    IF p_epoch IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock_shared(20556, 0);
-        PERFORM 1 FROM leader WHERE epoch = p_epoch;
-        IF NOT FOUND THEN RETURN NULL; END IF;
-    END IF;
+    IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
     FOR absent IN
         SELECT DISTINCT worker_id FROM task
         WHERE state IN ('running', 'canceling') AND worker_id IS NOT NULL
