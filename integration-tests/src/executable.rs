@@ -14,20 +14,38 @@ pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os(VARIABLE) {
         return path.into();
     }
-    let test = std::env::current_exe().unwrap();
-    let path = test.ancestors().nth(2).unwrap().join("pulpcore");
-    assert!(
-        path.exists(),
-        "{} is not there: run the tests with deploy/test, or `cargo build -p deploy` first, or name an executable \
-         in {VARIABLE}",
-        path.display()
-    );
-    path
+    built("pulpcore").unwrap_or_else(|| {
+        panic!(
+            "pulpcore is not there: run the tests with deploy/test, or `cargo build -p deploy` first, or name an \
+             executable in {VARIABLE}"
+        )
+    })
+}
+
+/// A program of the build that made this test or this program, if it is there.
+fn built(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// A call of it that sees no setting of the machine: neither its variables nor its settings file.
 pub fn command(environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(path());
+    call(path(), environment)
+}
+
+/// As [`command`], of the executable that knows the test tasks beside the product's: `pulpcore-under-test`, which has
+/// only the command `worker`.
+///
+/// # Panics
+/// If it is not there.
+pub fn command_under_test(environment: &[(String, String)]) -> Command {
+    let path = built("pulpcore-under-test")
+        .expect("pulpcore-under-test is not there: `cargo build -p integration-tests --bins` first");
+    call(path, environment)
+}
+
+fn call(path: PathBuf, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PULP_") {
             command.env_remove(name);

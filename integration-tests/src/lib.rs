@@ -14,6 +14,7 @@ mod process;
 mod pulp;
 mod pulp_cli;
 mod services;
+pub mod tasks;
 mod template;
 mod upstream;
 mod wait;

@@ -23,12 +23,13 @@ pub struct Builder {
     workers: usize,
     managers: usize,
     durable: bool,
+    under_test: bool,
     environment: Vec<(String, String)>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { workers: 2, managers: 1, durable: false, environment: Vec::new() }
+        Builder { workers: 2, managers: 1, durable: false, under_test: false, environment: Vec::new() }
     }
 }
 
@@ -49,6 +50,12 @@ impl Builder {
     #[must_use]
     pub fn durable(self) -> Self {
         Builder { durable: true, ..self }
+    }
+
+    /// Workers and managers know the test tasks ([`crate::tasks`]).
+    #[must_use]
+    pub fn under_test(self) -> Self {
+        Builder { under_test: true, ..self }
     }
 
     /// A setting, by the name of its environment variable.
@@ -77,6 +84,7 @@ impl Builder {
             environment,
             services: Some(services),
             processes: Vec::new(),
+            under_test: self.under_test,
             directory,
         };
         pulp.spawn("api", &["api", "--bind", &api]);
@@ -104,6 +112,7 @@ pub struct Pulp {
     pub environment: Vec<(String, String)>,
     /// Its processes, by start.
     pub processes: Vec<Process>,
+    under_test: bool,
     services: Option<Services>,
     directory: TempDir,
 }
@@ -124,7 +133,10 @@ impl Pulp {
 
     /// Starts another process of it.
     pub fn spawn(&mut self, name: &str, arguments: &[&str]) {
-        let mut command = executable::command(&self.environment);
+        let mut command = match self.under_test && arguments.first() == Some(&"worker") {
+            true => executable::command_under_test(&self.environment),
+            false => executable::command(&self.environment),
+        };
         command.args(arguments);
         self.processes.push(Process::start(name, command, self.directory.path()));
     }

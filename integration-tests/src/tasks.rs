@@ -1,0 +1,20 @@
+//! Tasks that exist for tests only: what `pulpcore-under-test` can run beside the product's own.
+
+mod noop;
+
+use entities::kind;
+use plugin_file::File;
+use tasking::{TaskPlugin, Tasks, repository_type};
+
+pub use noop::Noop;
+
+/// Makes the kinds and rules of the plugins known; the first thing of a process that runs or dispatches tasks.
+pub fn install() {
+    kind::install(File.kinds());
+    repository_type::install(File.repository_types());
+}
+
+/// Everything that a worker under test can run.
+pub fn all() -> Tasks {
+    tasking::tasks::core().and(File.tasks()).with::<Noop>()
+}
