@@ -48,7 +48,7 @@ async fn register(pulp: &Pulp, kind: ProcessKind) -> anyhow::Result<Registration
         ProcessKind::Content => pulp.settings.content_app_ttl,
         ProcessKind::Worker | ProcessKind::ResourceManager => pulp.settings.worker_ttl,
     };
-    Registration::start(pulp, kind, &default_name(), ttl).await
+    Registration::start(pulp, kind, &default_name(), &[], ttl).await
 }
 
 async fn keep(pulp: Pulp, kind: ProcessKind, mut registration: Registration, end: CancellationToken) {

@@ -51,7 +51,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Makes the process known as `name` and begins to beat. `ttl` is how long the others take its silence.
+    /// Makes the process known as `name`, with the names of the `tasks` that it can run, and begins to beat. `ttl` is
+    /// how long the others take its silence.
     ///
     /// # Errors
     /// [`Error::Conflict`] if a process of this kind and name is alive. If one is listed but silent, this waits for
@@ -60,10 +61,11 @@ impl Registration {
         pulp: &Pulp,
         kind: ProcessKind,
         name: &str,
+        tasks: &[&str],
         ttl: Duration,
     ) -> anyhow::Result<Registration> {
         let id = Uuid::new_v4();
-        while !insert(&pulp.db, id, kind, name).await? {
+        while !insert(&pulp.db, id, kind, name, tasks).await? {
             replace_silent(&pulp.db, kind, name, ttl).await?;
         }
         Registration::adopt(pulp, id, ttl)
@@ -124,12 +126,19 @@ pub(crate) fn versions() -> serde_json::Value {
 }
 
 /// False if the label is taken.
-async fn insert(db: &DatabaseConnection, id: Uuid, kind: ProcessKind, name: &str) -> Result<bool> {
+async fn insert(
+    db: &DatabaseConnection,
+    id: Uuid,
+    kind: ProcessKind,
+    name: &str,
+    tasks: &[&str],
+) -> Result<bool> {
+    let tasks: Vec<String> = tasks.iter().map(|name| (*name).to_owned()).collect();
     let sql = "WITH process AS (
-                   INSERT INTO process (pulp_id, kind, name, versions) VALUES ($1, $2, $3, $4)
+                   INSERT INTO process (pulp_id, kind, name, versions, tasks) VALUES ($1, $2, $3, $4, $5)
                    ON CONFLICT (kind, name) WHERE gone_at IS NULL DO NOTHING RETURNING pulp_id)
                INSERT INTO process_beat (process_id) SELECT pulp_id FROM process";
-    let values = [id.into(), kind.as_str().into(), name.into(), versions().into()];
+    let values = [id.into(), kind.as_str().into(), name.into(), versions().into(), tasks.into()];
     Ok(db.execute_raw(db::sql(sql, values)).await?.rows_affected() > 0)
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod queue;
+pub(crate) mod rejected;
 pub(crate) mod scripts;
 
 pub(crate) use connection::Redis;

@@ -47,6 +47,11 @@ impl Tasks {
         self.0.contains_key(name)
     }
 
+    /// The names of all tasks, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
     /// Starts a task.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod assigned;
 mod beliefs;
 mod election;
 mod housekeeping;
+mod kinds;
 mod routing;
 mod rows;
 mod term;

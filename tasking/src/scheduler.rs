@@ -5,7 +5,8 @@
 //! deadlock), and nobody overtakes on a resource (no starvation). Each resource has a line of those who wait for it,
 //! and each entry of it is granted once: a step costs in proportion to what it changes, never to the backlog.
 //!
-//! A worker has at most one current task, and one reserved behind it that it takes when the current one ends.
+//! A worker has at most one current task, and one reserved behind it that it takes when the current one ends. It gets
+//! only tasks of kinds that it knows; a task of a kind that nobody knows holds its resources and no worker.
 //! All inputs are idempotent by task and by worker, so they may be repeated and may come late.
 
 mod line;
@@ -20,6 +21,8 @@ use uuid::Uuid;
 use line::Line;
 use task::{Mode, Place, Task};
 use workers::Workers;
+
+pub use task::{Kind, Skills};
 
 /// What is to be done about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +57,8 @@ pub struct Scheduler {
     next: u64,
     tasks: HashMap<Uuid, Task>,
     lines: HashMap<Arc<str>, Line>,
-    /// Tasks that hold all they need and are with no worker, by position.
-    runnable: BTreeMap<u64, Uuid>,
+    /// Tasks that hold all they need and are with no worker, by position in their kind.
+    runnable: BTreeMap<Kind, BTreeMap<u64, Uuid>>,
     workers: Workers,
 }
 
@@ -70,6 +73,7 @@ impl Scheduler {
     pub fn submit<'a>(
         &mut self,
         id: Uuid,
+        kind: Kind,
         exclusive: impl IntoIterator<Item = &'a str>,
         shared: impl IntoIterator<Item = &'a str>,
     ) {
@@ -95,10 +99,10 @@ impl Scheduler {
                 missing += 1;
             }
         }
-        let mut task = Task { position, needs: needs.into(), missing, place: Place::Blocked };
+        let mut task = Task { position, kind, needs: needs.into(), missing, place: Place::Blocked };
         if missing == 0 {
             task.place = Place::Runnable;
-            self.runnable.insert(position, id);
+            self.runnable.entry(kind).or_default().insert(position, id);
         }
         self.tasks.insert(id, task);
     }
@@ -108,9 +112,7 @@ impl Scheduler {
         let Some(task) = self.tasks.remove(&id) else { return };
         match task.place {
             Place::Blocked => {}
-            Place::Runnable => {
-                self.runnable.remove(&task.position);
-            }
+            Place::Runnable => self.withdraw(task.kind, task.position),
             Place::With(worker) => self.leave(worker, id),
         }
         for (name, mode) in &*task.needs {
@@ -124,7 +126,7 @@ impl Scheduler {
                 waiting.missing -= 1;
                 if waiting.missing == 0 {
                     waiting.place = Place::Runnable;
-                    self.runnable.insert(waiting.position, id);
+                    self.runnable.entry(waiting.kind).or_default().insert(waiting.position, id);
                 }
             }
         }
@@ -145,7 +147,9 @@ impl Scheduler {
         match task.place {
             Place::Blocked => return,
             Place::Runnable => {
-                self.runnable.remove(&task.position);
+                if let Some(tasks) = self.runnable.get_mut(&task.kind) {
+                    tasks.remove(&task.position);
+                }
             }
             Place::With(holder) if holder == worker && self.workers.current(worker) == Some(id) => return,
             Place::With(_) => {}
@@ -167,9 +171,9 @@ impl Scheduler {
         self.back_to_runnable(id);
     }
 
-    /// The worker takes tasks.
-    pub fn worker_up(&mut self, worker: Uuid) {
-        self.workers.up(worker);
+    /// The worker takes tasks of these kinds. What it knows stays the same while it is up.
+    pub fn worker_up(&mut self, worker: Uuid, skills: &Skills) {
+        self.workers.up(worker, skills);
     }
 
     /// The worker takes no more tasks, and what it has not ended goes back. A task that it did claim has to be final
@@ -189,10 +193,9 @@ impl Scheduler {
     /// workers get one reserved; a reserved one is called back as soon as somebody is idle.
     pub fn assignments(&mut self) -> Vec<Assignment> {
         let mut out = Vec::new();
-        while let Some(first) = self.runnable.first_entry() {
-            let id = *first.get();
-            let Some((worker, reserved)) = self.workers.place(id) else { break };
-            first.remove();
+        while let Some((position, id, kind)) = self.next_placeable() {
+            let Some((worker, reserved)) = self.workers.place(id, kind) else { break };
+            self.withdraw(kind, position);
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.place = Place::With(worker);
             }
@@ -233,6 +236,13 @@ impl Scheduler {
         self.workers.all()
     }
 
+    /// Runnable tasks of kinds that no worker knows who takes tasks; by kind, in their order.
+    pub fn unplaceable(&self) -> impl Iterator<Item = (Kind, impl Iterator<Item = Uuid>)> {
+        let unknown =
+            self.runnable.iter().filter(|(kind, tasks)| !tasks.is_empty() && !self.workers.knows(**kind));
+        unknown.map(|(kind, tasks)| (*kind, tasks.values().copied()))
+    }
+
     /// Unfinished tasks.
     pub fn len(&self) -> usize {
         self.tasks.len()
@@ -250,7 +260,22 @@ impl Scheduler {
     fn back_to_runnable(&mut self, id: Uuid) {
         if let Some(task) = self.tasks.get_mut(&id) {
             task.place = Place::Runnable;
-            self.runnable.insert(task.position, id);
+            self.runnable.entry(task.kind).or_default().insert(task.position, id);
         }
+    }
+
+    fn withdraw(&mut self, kind: Kind, position: u64) {
+        if let Some(tasks) = self.runnable.get_mut(&kind) {
+            tasks.remove(&position);
+        }
+    }
+
+    /// The earliest runnable task that some worker has room for.
+    fn next_placeable(&self) -> Option<(u64, Uuid, Kind)> {
+        let heads = self.runnable.iter().filter_map(|(kind, tasks)| {
+            let (position, id) = tasks.first_key_value()?;
+            self.workers.has_room(*kind).then_some((*position, *id, *kind))
+        });
+        heads.min()
     }
 }

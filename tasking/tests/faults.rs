@@ -124,7 +124,7 @@ async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_r
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_label_is_refused_while_its_holder_lives_and_free_afterwards() {
     let bench = Bench::start().await;
-    let start = async || Registration::start(&bench.pulp, ProcessKind::Worker, "w", TTL).await;
+    let start = async || Registration::start(&bench.pulp, ProcessKind::Worker, "w", &[], TTL).await;
     let first = start().await.unwrap();
     let refusal = start().await.unwrap_err().to_string();
     assert!(refusal.contains("called w is running"), "{refusal}");

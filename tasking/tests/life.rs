@@ -30,7 +30,7 @@ async fn tasks_end_as_their_bodies_do() {
 
     let unknown = bench.dispatch(&Unknown {}).await;
     let error = bench.reaches(unknown, TaskState::Failed).await.error.unwrap();
-    assert!(error["description"].as_str().unwrap().contains("test.unknown"));
+    assert_eq!(error["reason"], "No plugin of any worker has a task test.unknown.");
 
     let left = std::fs::read_dir(bench.pulp.settings.working_directory.join("worker-0")).unwrap().count();
     assert_eq!(left, 0, "working directories are removed");

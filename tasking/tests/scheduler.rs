@@ -4,18 +4,20 @@
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tasking::scheduler::{Assignment, Scheduler};
+use tasking::scheduler::{Assignment, Kind, Scheduler, Skills};
 use uuid::Uuid;
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const WORKERS: u8 = 4;
+/// Kinds of tasks. Everybody knows the first one, nobody the last one.
+const KINDS: u8 = 4;
 /// Unfinished tasks at most.
 const CROWD: usize = 10;
 
 /// Something that happens to both. Numbers are taken modulo what there is.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Submit { exclusive: u8, shared: u8 },
+    Submit { kind: u8, exclusive: u8, shared: u8 },
     Repeat(u8),
     Finish(u8),
     Cancel(u8),
@@ -29,6 +31,7 @@ enum Event {
 #[derive(Clone, Copy, Debug)]
 struct Known {
     id: Uuid,
+    kind: u8,
     exclusive: u8,
     shared: u8,
     worker: Option<u8>,
@@ -53,6 +56,15 @@ fn worker(number: u8) -> Uuid {
     Uuid::from_u128(0xff00 + u128::from(number))
 }
 
+/// What a worker knows: two pairs know different things.
+fn knows(number: u8, kind: u8) -> bool {
+    kind == 0 || kind + 1 < KINDS && kind % 2 == number % 2
+}
+
+fn skills(number: u8) -> Skills {
+    Skills::new((0..KINDS).filter(|kind| knows(number, *kind)).map(|kind| Kind(kind.into())).collect())
+}
+
 fn names(mask: u8) -> impl Iterator<Item = &'static str> {
     NAMES.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| *name)
 }
@@ -67,17 +79,22 @@ impl Model {
         let count = self.tasks.len();
         let pick = |number: u8| (count > 0).then(|| usize::from(number) % count);
         match event {
-            Event::Submit { exclusive, shared } if count < CROWD => {
+            Event::Submit { kind, exclusive, shared } if count < CROWD => {
                 self.next += 1;
-                let id = Uuid::from_u128(self.next);
-                self.scheduler.submit(id, names(exclusive), names(shared));
-                self.tasks.push(Known { id, exclusive, shared: shared & !exclusive, worker: None });
+                let (id, kind) = (Uuid::from_u128(self.next), kind % KINDS);
+                self.scheduler.submit(id, Kind(kind.into()), names(exclusive), names(shared));
+                self.tasks.push(Known { id, kind, exclusive, shared: shared & !exclusive, worker: None });
             }
             Event::Submit { .. } => {}
             Event::Repeat(number) => {
                 let Some(index) = pick(number) else { return };
                 let task = self.tasks[index];
-                self.scheduler.submit(task.id, names(task.exclusive), names(task.shared));
+                self.scheduler.submit(
+                    task.id,
+                    Kind(task.kind.into()),
+                    names(task.exclusive),
+                    names(task.shared),
+                );
             }
             Event::Finish(number) | Event::Cancel(number) => {
                 let Some(index) = pick(number) else { return };
@@ -93,7 +110,7 @@ impl Model {
             Event::Up(number) => {
                 let number = number % WORKERS;
                 self.up[usize::from(number)] = true;
-                self.scheduler.worker_up(worker(number));
+                self.scheduler.worker_up(worker(number), &skills(number));
             }
             Event::Down(number) => {
                 let number = number % WORKERS;
@@ -165,11 +182,11 @@ impl Model {
             assert!(self.up[usize::from(number)], "a worker that is down gets a task");
             assert!(self.runnable(index), "a task overtakes one that it conflicts with");
             assert!(self.tasks[index].worker.is_none(), "a task is assigned twice");
+            assert!(knows(number, self.tasks[index].kind), "a worker gets what it does not know");
             assert!(
-                self.tasks[..index]
-                    .iter()
-                    .enumerate()
-                    .all(|(earlier, known)| known.worker.is_some() || !self.runnable(earlier)),
+                self.tasks[..index].iter().enumerate().all(|(earlier, known)| known.worker.is_some()
+                    || !self.runnable(earlier)
+                    || !knows(number, known.kind)),
                 "an earlier runnable task is passed over"
             );
             assert_eq!(!reserves, self.scheduler.current(by) == Some(task), "reserved means behind another");
@@ -183,7 +200,7 @@ impl Model {
         for (index, task) in self.tasks.iter().enumerate() {
             assert_eq!(self.scheduler.worker_of(task.id), task.worker.map(worker));
             assert!(task.worker.is_none() || self.runnable(index), "a blocked task is with a worker");
-            if self.idle() > 0 {
+            if self.idle_for(task.kind) > 0 {
                 assert!(
                     task.worker.is_some() || !self.runnable(index),
                     "somebody is idle, and a task could run"
@@ -191,20 +208,40 @@ impl Model {
             }
         }
         assert!(self.idle() <= idle_before);
+        let unknown =
+            |kind: u8| !(0..WORKERS).any(|number| self.up[usize::from(number)] && knows(number, kind));
+        let unplaced = (0..self.tasks.len()).filter(|index| {
+            let task = &self.tasks[*index];
+            task.worker.is_none() && self.runnable(*index) && unknown(task.kind)
+        });
+        let unplaceable = self.scheduler.unplaceable().flat_map(|(_, tasks)| tasks);
+        let mut unplaceable: Vec<Uuid> = unplaceable.collect();
+        unplaceable.sort();
+        assert_eq!(unplaceable, unplaced.map(|index| self.tasks[index].id).collect::<Vec<_>>());
         assert_eq!(self.scheduler.len(), self.tasks.len());
     }
 
-    fn idle(&self) -> usize {
+    /// How many idle workers know a kind; everybody knows the first one.
+    fn idle_for(&self, kind: u8) -> usize {
         let idle =
             |number: &u8| self.up[usize::from(*number)] && self.scheduler.current(worker(*number)).is_none();
-        (0..WORKERS).filter(idle).count()
+        (0..WORKERS).filter(|number| idle(number) && knows(*number, kind)).count()
     }
+
+    fn idle(&self) -> usize {
+        self.idle_for(0)
+    }
+}
+
+/// A kind out of ten, mostly the one that everybody knows.
+fn some_kind(drawn: u8) -> u8 {
+    drawn.saturating_sub(10 - KINDS)
 }
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        8 => (0..64u8, 0..64u8).prop_map(|(exclusive, shared)| {
-            Event::Submit { exclusive: exclusive & exclusive.rotate_left(1), shared }
+        8 => (0..10u8, 0..64u8, 0..64u8).prop_map(|(kind, exclusive, shared)| {
+            Event::Submit { kind: some_kind(kind), exclusive: exclusive & exclusive.rotate_left(1), shared }
         }),
         1 => any::<u8>().prop_map(Event::Repeat),
         8 => any::<u8>().prop_map(Event::Finish),
@@ -241,7 +278,12 @@ fn a_million_events_agree_with_the_model() {
         let event = match random.random_range(0..26) {
             0..9 => {
                 let (one, other): (u8, u8) = (random.random(), random.random());
-                Event::Submit { exclusive: one & other & 63, shared: random.random_range(0..64) & other }
+                let kind = some_kind(random.random_range(0..10));
+                Event::Submit {
+                    kind,
+                    exclusive: one & other & 63,
+                    shared: random.random_range(0..64) & other,
+                }
             }
             9..17 => Event::Finish(number),
             17 => Event::Repeat(number),
@@ -264,9 +306,9 @@ fn a_million_events_agree_with_the_model() {
 fn a_reserved_task_is_called_back_when_somebody_is_idle_or_the_current_one_is_slow() {
     let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let mut scheduler = Scheduler::new();
-    scheduler.worker_up(worker(0));
-    scheduler.submit(first, [], []);
-    scheduler.submit(second, [], []);
+    scheduler.worker_up(worker(0), &skills(0));
+    scheduler.submit(first, Kind(0), [], []);
+    scheduler.submit(second, Kind(0), [], []);
     assert_eq!(
         scheduler.assignments(),
         [
@@ -274,15 +316,31 @@ fn a_reserved_task_is_called_back_when_somebody_is_idle_or_the_current_one_is_sl
             Assignment::Reserve { task: second, worker: worker(0) }
         ]
     );
-    scheduler.worker_up(worker(1));
+    scheduler.worker_up(worker(1), &skills(1));
     assert_eq!(scheduler.assignments(), [Assignment::TakeBack { task: second, worker: worker(0) }]);
     assert_eq!(scheduler.assignments(), [], "it is asked for once");
     scheduler.returned(second);
     assert_eq!(scheduler.assignments(), [Assignment::Run { task: second, worker: worker(1) }]);
 
     let third = Uuid::from_u128(3);
-    scheduler.submit(third, [], []);
+    scheduler.submit(third, Kind(0), [], []);
     let Some(Assignment::Reserve { worker: holder, .. }) = scheduler.assignments().pop() else { panic!() };
     scheduler.slow(holder);
     assert_eq!(scheduler.assignments(), [Assignment::TakeBack { task: third, worker: holder }]);
+}
+
+#[test]
+fn a_task_that_nobody_knows_holds_no_worker_and_waits_for_one_that_does() {
+    let (strange, plain) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut scheduler = Scheduler::new();
+    scheduler.worker_up(worker(0), &skills(0));
+    scheduler.submit(strange, Kind(1), [], []);
+    scheduler.submit(plain, Kind(0), [], []);
+    assert_eq!(scheduler.assignments(), [Assignment::Run { task: plain, worker: worker(0) }]);
+    let unplaceable =
+        |scheduler: &Scheduler| scheduler.unplaceable().map(|(kind, _)| kind).collect::<Vec<_>>();
+    assert_eq!(unplaceable(&scheduler), [Kind(1)]);
+    scheduler.worker_up(worker(1), &skills(1));
+    assert_eq!(unplaceable(&scheduler), []);
+    assert_eq!(scheduler.assignments(), [Assignment::Run { task: strange, worker: worker(1) }]);
 }

@@ -11,6 +11,8 @@ CREATE TABLE process (
     kind text NOT NULL CHECK (kind IN ('api', 'content', 'worker', 'resource-manager')),
     name text NOT NULL,
     versions jsonb NOT NULL DEFAULT '{}',
+    -- The names of the tasks that it can run.
+    tasks text[] NOT NULL DEFAULT '{}',
     -- Set once, by whoever gives the process up, or by itself when it stops. Nothing it does counts afterwards.
     gone_at timestamptz
 );
@@ -296,5 +298,22 @@ BEGIN
     LOOP
         ended := ended || end_tasks_of(absent);
     END LOOP;
+    RETURN ended;
+END $$;
+
+-- Ends waiting tasks that no live worker knows while there are some. Answers which; NULL if p_epoch is not the leader's.
+CREATE FUNCTION fail_unknown(p_tasks uuid[], p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE ended uuid[];
+BEGIN
+    IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
+    WITH known AS (
+        SELECT array_agg(DISTINCT one) AS names FROM process, unnest(tasks) AS one
+        WHERE kind = 'worker' AND gone_at IS NULL),
+    final AS (
+        UPDATE task SET state = 'failed', finished_at = clock_timestamp(), pulp_last_updated = clock_timestamp(),
+                        error = jsonb_build_object('reason', 'No plugin of any worker has a task ' || name || '.')
+            FROM known WHERE pulp_id = ANY (p_tasks) AND state = 'waiting' AND name <> ALL (known.names)
+            RETURNING pulp_id)
+    SELECT coalesce(array_agg(pulp_id), '{}') INTO ended FROM final;
     RETURN ended;
 END $$;

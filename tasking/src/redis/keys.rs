@@ -33,6 +33,11 @@ impl Keys {
         format!("{}{name}:processing", self.prefix)
     }
 
+    /// Where messages of a queue are kept that nobody could read.
+    pub(crate) fn rejected(&self, name: &str) -> String {
+        format!("{}{name}:rejected", self.prefix)
+    }
+
     /// The channel on which a worker is told of canceled tasks.
     pub(crate) fn cancel(&self, worker: Uuid) -> String {
         format!("{}cancel:{worker}", self.prefix)

@@ -33,9 +33,9 @@ pub(crate) enum Held {
 }
 
 impl Lease {
-    /// A lease under a token of its own. `label` tells others who holds it.
-    pub(crate) fn new(key: String, label: &str, duration: Duration) -> Lease {
-        Lease { key, value: format!("{}:{label}", Uuid::new_v4()), duration }
+    /// A lease for a process that is about to lead. `label` tells others who holds it.
+    pub(crate) fn new(key: String, holder: Uuid, label: &str, duration: Duration) -> Lease {
+        Lease { key, value: format!("{holder}:{label}"), duration }
     }
 
     /// The key, for scripts that compare it.
@@ -93,6 +93,15 @@ impl Lease {
 }
 
 fn other_holder(value: &str, remaining: i64) -> Held {
-    let holder = value.split_once(':').map_or(value, |(_, label)| label).to_owned();
-    Held::Other { holder, remaining: Duration::from_millis(u64::try_from(remaining).unwrap_or(0)) }
+    let (_, label) = parse(value);
+    Held::Other {
+        holder: label.to_owned(),
+        remaining: Duration::from_millis(u64::try_from(remaining).unwrap_or(0)),
+    }
+}
+
+/// Process and label in the value of a lease.
+pub(crate) fn parse(value: &str) -> (Option<Uuid>, &str) {
+    let (holder, label) = value.split_once(':').unwrap_or(("", value));
+    (holder.parse().ok(), label)
 }

@@ -7,6 +7,7 @@ use deadpool_redis::redis::{Direction, RedisResult, cmd, pipe};
 
 use super::lease::Lease;
 use super::message::{Notice, Order};
+use super::rejected::{self, Place};
 use super::{ConnectionManager, Redis, scripts};
 use crate::codec;
 
@@ -36,18 +37,36 @@ impl ManagerQueue {
         ManagerQueue { redis, connection, lease }
     }
 
-    /// The notices that are not acknowledged, oldest first, with new ones to fill the batch. Rubbish is `None`.
-    pub(crate) async fn take(&mut self) -> RedisResult<Option<Vec<Option<Notice>>>> {
+    /// The notices that are not acknowledged, oldest first, with new ones to fill the batch. What cannot be read is
+    /// kept aside, and is not among those to acknowledge.
+    pub(crate) async fn take(&mut self) -> RedisResult<Option<Vec<Notice>>> {
         let keys = &self.redis.keys;
+        let processing = keys.processing(crate::process::RESOURCE_MANAGER);
         let taken: Option<Vec<Vec<u8>>> = scripts::TAKE
             .key(self.lease.key())
             .key(keys.manager())
-            .key(keys.processing(crate::process::RESOURCE_MANAGER))
+            .key(&processing)
             .arg(self.lease.value())
             .arg(BATCH)
             .invoke_async(&mut self.connection)
             .await?;
-        Ok(taken.map(|messages| messages.iter().map(|bytes| codec::decode(bytes).ok()).collect()))
+        let Some(taken) = taken else { return Ok(None) };
+        let mut notices = Vec::with_capacity(taken.len());
+        for bytes in taken {
+            match codec::decode(&bytes) {
+                Ok(notice) => notices.push(notice),
+                Err(error) => {
+                    let lease = Some((self.lease.key(), self.lease.value()));
+                    let rejected = keys.rejected(crate::process::RESOURCE_MANAGER);
+                    let place = Place { lease, processing: &processing, rejected: &rejected };
+                    let why = format!("{error:#}");
+                    if !rejected::reject(&mut self.connection, &place, &bytes, &why).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(Some(notices))
     }
 
     /// Sends orders and acknowledges the oldest `acknowledged` notices.
@@ -95,6 +114,7 @@ pub(crate) struct WorkerQueue {
     connection: MultiplexedConnection,
     queue: String,
     processing: String,
+    rejected: String,
 }
 
 impl WorkerQueue {
@@ -102,13 +122,13 @@ impl WorkerQueue {
     pub(crate) async fn open(redis: &Redis, name: &str) -> RedisResult<WorkerQueue> {
         let connection = redis.blocking().await?;
         let (queue, processing) = (redis.keys.queue(name), redis.keys.processing(name));
-        Ok(WorkerQueue { connection, queue, processing })
+        Ok(WorkerQueue { connection, queue, processing, rejected: redis.keys.rejected(name) })
     }
 
-    /// Waits for an order; `None` after `timeout`. Rubbish is dropped.
+    /// Waits for an order; `None` after `timeout`, or when something else was there, which is kept aside.
     pub(crate) async fn wait(&mut self, timeout: Duration) -> RedisResult<Option<Order>> {
         let bytes = block_move(&mut self.connection, &self.queue, &self.processing, timeout).await?;
-        Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()))
+        self.read(bytes).await
     }
 
     /// The next order if there is one.
@@ -120,7 +140,19 @@ impl WorkerQueue {
             .arg(Direction::Right)
             .query_async(&mut self.connection)
             .await?;
-        Ok(bytes.and_then(|bytes| codec::decode(&bytes).ok()))
+        self.read(bytes).await
+    }
+
+    async fn read(&mut self, bytes: Option<Vec<u8>>) -> RedisResult<Option<Order>> {
+        let Some(bytes) = bytes else { return Ok(None) };
+        match codec::decode(&bytes) {
+            Ok(order) => Ok(Some(order)),
+            Err(error) => {
+                let place = Place { lease: None, processing: &self.processing, rejected: &self.rejected };
+                rejected::reject(&mut self.connection, &place, &bytes, &format!("{error:#}")).await?;
+                Ok(None)
+            }
+        }
     }
 }
 

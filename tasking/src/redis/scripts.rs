@@ -68,3 +68,17 @@ pub(super) static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
          return found",
     )
 });
+
+/// Keeps a message aside. 1, or 0 if a lease is given and not ours.
+/// Keys: processing list, list of rejected ones, lease. Arguments: the message, what is kept of it, how many more are
+/// kept, our value of the lease.
+pub(super) static REJECT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[4] then return 0 end
+         if redis.call('LREM', KEYS[1], 1, ARGV[1]) > 0 then
+             redis.call('LPUSH', KEYS[2], ARGV[2])
+             redis.call('LTRIM', KEYS[2], 0, ARGV[3])
+         end
+         return 1",
+    )
+});

@@ -17,7 +17,8 @@ impl Routing {
         }
         let believed: Vec<Uuid> = self.book.tasks().collect();
         self.reconcile(believed).await?;
-        self.refresh_workers().await
+        self.refresh_workers().await?;
+        self.fail_unknown().await
     }
 
     /// Looks at what time has made due: slow tasks, and orders that were not claimed.
@@ -103,12 +104,13 @@ impl Routing {
                 self.names.remove(&worker);
             }
         }
+        let mut new = Vec::new();
         for (id, name) in workers {
             self.names.insert(id, name);
-            if !self.unwell.contains(&id) {
-                self.scheduler.worker_up(id);
+            if !self.unwell.contains(&id) && !self.scheduler.has_worker(id) {
+                new.push(id);
             }
         }
-        Ok(())
+        self.workers_up(new).await
     }
 }

@@ -53,9 +53,11 @@ impl Candidate {
         let duration = self.pulp.settings.resource_manager_lease;
         let since = Instant::now();
         loop {
-            let lease = Lease::new(self.redis.keys.lease(), &self.label, duration);
+            // A new identity at every attempt: whoever holds the lease and whoever leads can be compared.
+            let id = Uuid::new_v4();
+            let lease = Lease::new(self.redis.keys.lease(), id, &self.label, duration);
             let (holder, remaining) = match lease.acquire(&mut self.connection).await? {
-                Held::Ours => match self.lead(&lease).await {
+                Held::Ours => match self.lead(&lease, id).await {
                     Ok(Some(leader)) => return Ok(Election::Won(Box::new(leader))),
                     Ok(None) => {
                         lease.release(&mut self.connection).await?;
@@ -85,12 +87,11 @@ impl Candidate {
     }
 
     /// Increments the epoch, if nobody else has since the lease was taken.
-    async fn lead(&self, lease: &Lease) -> anyhow::Result<Option<Leader>> {
+    async fn lead(&self, lease: &Lease, id: Uuid) -> anyhow::Result<Option<Leader>> {
         let db = &self.pulp.db;
         let row = db.query_one_raw(db::sql("SELECT epoch FROM leader", [])).await?;
         let epoch: i64 =
             row.ok_or_else(|| anyhow::anyhow!("the table leader is empty"))?.try_get("", "epoch")?;
-        let id = Uuid::new_v4();
         let sql = "SELECT become_leader($1, $2, $3, $4) AS epoch";
         let values = [id.into(), process::RESOURCE_MANAGER.into(), process::versions().into(), epoch.into()];
         let row = db.query_one_raw(db::sql(sql, values)).await?;

@@ -10,6 +10,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 use super::assigned::Book;
+use super::kinds::Kinds;
 use super::rows::{Feed, Row};
 use crate::codec;
 use crate::giving_up::GivenUp;
@@ -53,6 +54,7 @@ pub(super) struct Routing {
     pub(super) scheduler: Scheduler,
     pub(super) book: Book,
     pub(super) names: HashMap<Uuid, String>,
+    pub(super) kinds: Kinds,
     /// Workers that do not take what is sent to them. They get nothing until they say something.
     pub(super) unwell: HashSet<Uuid>,
     given_up: Vec<GivenUp>,
@@ -60,7 +62,13 @@ pub(super) struct Routing {
 }
 
 impl Routing {
-    pub(super) fn new(db: DatabaseConnection, queue: ManagerQueue, epoch: i64) -> Routing {
+    /// `patience` is how long a task waits for a worker that knows it.
+    pub(super) fn new(
+        db: DatabaseConnection,
+        queue: ManagerQueue,
+        epoch: i64,
+        patience: Duration,
+    ) -> Routing {
         Routing {
             db,
             queue,
@@ -70,6 +78,7 @@ impl Routing {
             scheduler: Scheduler::new(),
             book: Book::default(),
             names: HashMap::new(),
+            kinds: Kinds::new(patience),
             unwell: HashSet::new(),
             given_up: Vec::new(),
             swept: None,
@@ -147,13 +156,14 @@ impl Routing {
 
     fn submit(&mut self, row: &Row) {
         let exclusive = row.exclusive.iter().map(String::as_str);
-        self.scheduler.submit(row.id, exclusive, row.shared.iter().map(String::as_str));
+        let kind = self.kinds.of(&row.name);
+        self.scheduler.submit(row.id, kind, exclusive, row.shared.iter().map(String::as_str));
     }
 
     /// Reads new rows, and those that were announced but not seen.
-    async fn read(&mut self, notices: &[Option<Notice>]) -> Result<(), Trouble> {
+    async fn read(&mut self, notices: &[Notice]) -> Result<(), Trouble> {
         let mut rows = self.feed.read(&self.db).await?;
-        let announced = notices.iter().flatten().filter_map(|notice| match notice {
+        let announced = notices.iter().filter_map(|notice| match notice {
             Notice::Dispatched { task } => Some(*task),
             _ => None,
         });
@@ -166,16 +176,15 @@ impl Routing {
         Ok(())
     }
 
-    async fn digest(&mut self, notices: &[Option<Notice>]) -> Result<(), Trouble> {
+    async fn digest(&mut self, notices: &[Notice]) -> Result<(), Trouble> {
         let mut look_up = Vec::new();
         let mut idle = Vec::new();
         let mut new_workers = false;
         for notice in notices {
             match notice {
-                None => tracing::warn!("a notice that cannot be read is dropped"),
-                Some(Notice::Dispatched { .. }) => {}
-                Some(Notice::Canceled { task }) => self.finished(*task),
-                Some(Notice::Finished { worker, task, next }) => {
+                Notice::Dispatched { .. } => {}
+                Notice::Canceled { task } => self.finished(*task),
+                Notice::Finished { worker, task, next } => {
                     self.unwell.remove(worker);
                     self.finished(*task);
                     if let Some(next) = next {
@@ -188,14 +197,14 @@ impl Routing {
                         self.book.begins(*worker, current);
                     }
                 }
-                Some(Notice::Refused { worker, task }) => look_up.push((*worker, *task)),
-                Some(Notice::Ready { worker }) => {
+                Notice::Refused { worker, task } => look_up.push((*worker, *task)),
+                Notice::Ready { worker } => {
                     let unwell = self.unwell.remove(worker);
                     new_workers |= unwell || !self.scheduler.has_worker(*worker);
                     // It has nothing to do: what it is thought to run may have ended unheard.
                     idle.extend(self.scheduler.current(*worker));
                 }
-                Some(Notice::Left { .. }) => new_workers = true,
+                Notice::Left { .. } => new_workers = true,
             }
         }
         for given_up in std::mem::take(&mut self.given_up) {

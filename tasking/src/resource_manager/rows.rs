@@ -4,8 +4,7 @@
 //! skipped are remembered as gaps for a while. Watermark and gaps are read in one statement, so that a task whose
 //! acceptance was answered before another was asked for is never seen after it.
 
-use std::collections::HashSet;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use entities::db;
@@ -29,13 +28,15 @@ const READ: usize = 8192;
 pub(super) struct Row {
     pub(super) id: Uuid,
     pub(super) seq: i64,
+    pub(super) name: String,
     pub(super) state: String,
     pub(super) worker: Option<Uuid>,
     pub(super) exclusive: Vec<String>,
     pub(super) shared: Vec<String>,
 }
 
-const COLUMNS: &str = "pulp_id, seq, state::text AS state, worker_id, exclusive_resources, shared_resources";
+const COLUMNS: &str =
+    "pulp_id, seq, name, state::text AS state, worker_id, exclusive_resources, shared_resources";
 
 /// How far the rows are read.
 #[derive(Debug, Default)]
@@ -158,6 +159,28 @@ pub(super) async fn workers(db: &DatabaseConnection) -> Result<Vec<(Uuid, String
     rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "name")?))).collect()
 }
 
+/// The names of the tasks that these workers know.
+pub(super) async fn tasks_of(
+    db: &DatabaseConnection,
+    workers: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
+    let sql = "SELECT pulp_id, tasks FROM process WHERE pulp_id = ANY($1)";
+    let rows = db.query_all_raw(db::sql(sql, [workers.into()])).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "tasks")?))).collect()
+}
+
+/// Ends waiting tasks that no live worker knows; answers which. Nothing if the epoch is over.
+pub(super) async fn fail_unknown(
+    db: &DatabaseConnection,
+    tasks: Vec<Uuid>,
+    epoch: i64,
+) -> Result<Vec<Uuid>, DbErr> {
+    let sql = "SELECT fail_unknown($1, $2) AS ended";
+    let row = db.query_one_raw(db::sql(sql, [tasks.into(), epoch.into()])).await?;
+    let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
+    Ok(ended.unwrap_or_default())
+}
+
 /// Ends tasks whose process is gone; answers which. Nothing if the epoch is over.
 pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Vec<Uuid>, DbErr> {
     let row = db.query_one_raw(db::sql("SELECT end_abandoned($1) AS ended", [epoch.into()])).await?;
@@ -171,6 +194,7 @@ fn parse(rows: Vec<QueryResult>) -> Result<Vec<Row>, DbErr> {
             Ok(Row {
                 id: row.try_get("", "pulp_id")?,
                 seq: row.try_get("", "seq")?,
+                name: row.try_get("", "name")?,
                 state: row.try_get("", "state")?,
                 worker: row.try_get("", "worker_id")?,
                 exclusive: row.try_get("", "exclusive_resources")?,

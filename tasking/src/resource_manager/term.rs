@@ -88,7 +88,8 @@ impl Leader {
         let _listener = spawn(listen(self.redis.clone(), ring));
 
         let queue = ManagerQueue::new(self.redis.clone(), self.connection.clone(), self.lease.clone());
-        let mut routing = Routing::new(self.pulp.db.clone(), queue, self.epoch);
+        let mut routing =
+            Routing::new(self.pulp.db.clone(), queue, self.epoch, self.pulp.settings.worker_ttl);
         let mut backoff = Backoff::default();
         loop {
             let until = routing.due().unwrap_or_else(|| Instant::now() + POLL).min(Instant::now() + POLL);

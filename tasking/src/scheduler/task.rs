@@ -1,8 +1,16 @@
 //! An unfinished task as the scheduler sees it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
+
+/// What a worker must know to run a task; tasks of one name are of one kind. The caller draws the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind(pub u32);
+
+/// The kinds of tasks that a worker knows.
+pub type Skills = Arc<BTreeSet<Kind>>;
 
 /// How a task needs a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +36,7 @@ pub(super) enum Place {
 pub(super) struct Task {
     /// Its one position in every line.
     pub(super) position: u64,
+    pub(super) kind: Kind,
     /// What it needs, each resource once.
     pub(super) needs: Box<[(Arc<str>, Mode)]>,
     /// How many of its needs are not granted.

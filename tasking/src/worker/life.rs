@@ -66,7 +66,8 @@ impl<'a> Life<'a> {
     ) -> anyhow::Result<Life<'a>> {
         let settings = &pulp.settings;
         let ttl = settings.worker_ttl;
-        let registration = Registration::start(pulp, ProcessKind::Worker, name, ttl).await?;
+        let known: Vec<&str> = tasks.names().collect();
+        let registration = Registration::start(pulp, ProcessKind::Worker, name, &known, ttl).await?;
         let silence = ttl * 2 / 3;
         let parameters = [
             ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
