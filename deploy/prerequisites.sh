@@ -105,7 +105,7 @@ need_servers() {
     use_private_servers
 }
 
-# For the tests that drive the real pulp-cli in a private Python environment.
+# For the tests that run the real pulp-cli and supervisord in private Python environments.
 need_python() {
     python3 -c 'import venv, ensurepip' 2>/dev/null && return
     install_packages Python "python3 python3-venv" python3 "python3 py3-pip" python3 ||

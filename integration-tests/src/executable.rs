@@ -44,7 +44,8 @@ pub fn command_under_test(environment: &[(String, String)]) -> Command {
     call(path, environment)
 }
 
-fn call(path: PathBuf, environment: &[(String, String)]) -> Command {
+/// As [`command`], of another program.
+pub(crate) fn call(path: PathBuf, environment: &[(String, String)]) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PULP_") {

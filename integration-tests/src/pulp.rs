@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::Connection;
 use tempfile::TempDir;
 
-use crate::{Client, Process, Services, executable, logs, template, until};
+use crate::{Client, Process, Services, Supervisord, executable, logs, template, until};
 
 /// The password of `admin`.
 pub const PASSWORD: &str = "password";
@@ -24,12 +24,20 @@ pub struct Builder {
     managers: usize,
     durable: bool,
     under_test: bool,
+    supervised: bool,
     environment: Vec<(String, String)>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { workers: 2, managers: 1, durable: false, under_test: false, environment: Vec::new() }
+        Builder {
+            workers: 2,
+            managers: 1,
+            durable: false,
+            under_test: false,
+            supervised: false,
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -56,6 +64,12 @@ impl Builder {
     #[must_use]
     pub fn under_test(self) -> Self {
         Builder { under_test: true, ..self }
+    }
+
+    /// Has all processes started by supervisord, as `deploy/supervisord.conf` says, however many it says.
+    #[must_use]
+    pub fn supervised(self) -> Self {
+        Builder { supervised: true, ..self }
     }
 
     /// A setting, by the name of its environment variable.
@@ -85,8 +99,16 @@ impl Builder {
             services: Some(services),
             processes: Vec::new(),
             under_test: self.under_test,
+            supervisord: None,
             directory,
         };
+        if self.supervised {
+            let bind = |name: &str, address: &str| (format!("PULPCORE_{name}_BIND"), address.to_owned());
+            pulp.environment.extend([bind("API", &api), bind("CONTENT", &content)]);
+            pulp.supervisord = Some(Supervisord::start(&pulp.environment, pulp.directory.path()));
+            pulp.ready(self.workers).await;
+            return pulp;
+        }
         pulp.spawn("api", &["api", "--bind", &api]);
         pulp.spawn("content", &["content", "--bind", &content]);
         for number in 1..=self.managers {
@@ -113,6 +135,7 @@ pub struct Pulp {
     /// Its processes, by start.
     pub processes: Vec<Process>,
     under_test: bool,
+    supervisord: Option<Supervisord>,
     services: Option<Services>,
     directory: TempDir,
 }
@@ -147,6 +170,14 @@ impl Pulp {
     /// If there is none.
     pub fn process(&mut self, name: &str) -> &mut Process {
         self.processes.iter_mut().find(|process| process.name == name).unwrap()
+    }
+
+    /// What keeps the processes running.
+    ///
+    /// # Panics
+    /// If the installation is not supervised.
+    pub fn supervisord(&self) -> &Supervisord {
+        self.supervisord.as_ref().unwrap()
     }
 
     /// Where it keeps its files.
@@ -269,6 +300,7 @@ impl Drop for Pulp {
             .unwrap_or_default()
         };
         self.processes.clear();
+        drop(self.supervisord.take());
         drop(self.services.take());
         if failed || !left.is_empty() {
             logs::show(self.directory.path());

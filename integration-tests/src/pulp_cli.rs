@@ -1,12 +1,12 @@
 //! The real `pulp` command from `PyPI`, in a Python environment of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{PASSWORD, Pulp};
+use crate::{PASSWORD, Pulp, python};
 
 /// The version whose needs are known.
 const VERSION: &str = "0.41.1";
@@ -27,7 +27,7 @@ impl PulpCli {
     /// If it cannot be installed.
     pub fn new(pulp: &Pulp) -> PulpCli {
         PulpCli {
-            executable: installed(),
+            executable: python::installed("pulp-cli", VERSION, "pulp"),
             base_url: pulp.client.base.clone(),
             home: tempfile::tempdir().unwrap(),
         }
@@ -75,30 +75,4 @@ impl PulpCli {
             .output()
             .unwrap()
     }
-}
-
-/// The command, installed below the build's folder when it is asked for the first time.
-fn installed() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(3).unwrap();
-    let lock = std::fs::File::create(target.join("pulp-cli.lock")).unwrap();
-    lock.lock().unwrap();
-    let environment = target.join(format!("pulp-cli-{VERSION}"));
-    let (executable, done) = (environment.join("bin/pulp"), environment.join("done"));
-    if !done.exists() {
-        let _ = std::fs::remove_dir_all(&environment);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        let pip = environment.join("bin/pip");
-        run(Command::new(pip).args(["install", "--quiet", "--no-input", &format!("pulp-cli=={VERSION}")]));
-        std::fs::write(done, "").unwrap();
-    }
-    assert!(Path::new(&executable).exists(), "{} is not there", executable.display());
-    executable
-}
-
-fn run(command: &mut Command) {
-    let output =
-        command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (deploy/test installs it)"));
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{complaint}", output.status);
 }
