@@ -3,10 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use entities::Pulp;
-use tasking::Dispatcher;
+use tasking::{Dispatcher, RedisPing};
 
 use crate::auth::Credentials;
 use crate::{ApiPlugin, PluginInfo};
@@ -25,7 +24,7 @@ pub struct Shared {
     /// Core and the plugins.
     pub components: Vec<PluginInfo>,
     /// Redis, if there is one; only its presence is asked for here.
-    pub redis: Option<deadpool_redis::Pool>,
+    pub redis: Option<RedisPing>,
     pub(crate) credentials: Credentials,
     /// The API document as JSON.
     pub(crate) document: Bytes,
@@ -34,14 +33,7 @@ pub struct Shared {
 impl Context {
     /// Makes everything once. Connects to nothing yet.
     pub fn new(pulp: Pulp, plugins: &[&dyn ApiPlugin], document: Bytes) -> anyhow::Result<Context> {
-        let redis = match &pulp.settings.redis_url {
-            None => None,
-            Some(url) => {
-                let config = deadpool_redis::Config::from_url(&url.0);
-                let pool = config.create_pool(Some(deadpool_redis::Runtime::Tokio1));
-                Some(pool.context("the Redis address in the settings cannot be read")?)
-            }
-        };
+        let redis = RedisPing::new(&pulp.settings)?;
         let mut components = vec![PluginInfo::CORE];
         components.extend(plugins.iter().map(|plugin| plugin.info()));
         Ok(Context(Arc::new(Shared {

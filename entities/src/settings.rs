@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod document;
 mod known;
+mod sentinel;
 mod show;
 mod sources;
 mod style;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use crate::checksum::Algorithm;
 
+pub use sentinel::Sentinel;
 pub use show::Shown;
 pub use types::Type;
 pub use urls::hide_passwords;
@@ -68,8 +70,13 @@ pub struct Settings {
     pub database_url: Masked,
     /// `DATABASES["default"]["CONN_MAX"]`: connections one process keeps at most.
     pub database_connections: u32,
-    /// `REDIS_URL`, or the URL made of `REDIS_HOST`, `REDIS_PORT`, …; `None` if neither is given.
+    /// `REDIS_URL`, or the URL made of `REDIS_HOST`, `REDIS_PORT`, …; `None` if Redis is not configured. With
+    /// sentinels its host and port say nothing.
     pub redis_url: Option<Masked>,
+    /// `REDIS_SENTINEL`: who knows where Redis is.
+    pub redis_sentinel: Option<Sentinel>,
+    /// `REDIS_SSL_CA_CERTS`: whom to trust for TLS, instead of the system's authorities.
+    pub redis_ca_certs: Option<PathBuf>,
     /// `REDIS_KEY_PREFIX`: put before every key, so that installations can share a database.
     pub redis_key_prefix: String,
     /// `SECRET_KEY`: signs cookies and guarded URLs.
@@ -143,12 +150,17 @@ pub fn load() -> anyhow::Result<Loaded> {
 pub fn load_from(environment: &[(OsString, OsString)], directory: &Path) -> anyhow::Result<Loaded> {
     let mut values = sources::read(environment, directory)?;
     let style = style::decide(&values).map_err(|problem| values.problems.push(problem)).ok();
-    let redis_url = urls::redis(&values).map_err(|problem| values.problems.push(problem)).ok();
-    let (Some(worker_style), Some(redis_url), []) = (style, redis_url, values.problems.as_slice()) else {
+    let sentinel = sentinel::sentinel(&values).map_err(|problem| values.problems.push(problem)).ok();
+    let redis_url = urls::redis(&values, matches!(sentinel, Some(Some(_))));
+    let redis_url = redis_url.map_err(|problem| values.problems.push(problem)).ok();
+    let (Some(worker_style), Some(redis_url), Some(sentinel), []) =
+        (style, redis_url, sentinel, values.problems.as_slice())
+    else {
         anyhow::bail!("{}", values.problems.join("\n"));
     };
     let shown = show::all(&values);
-    let settings = Settings::from_values(&values, worker_style, redis_url)?;
+    let mut settings = Settings::from_values(&values, worker_style, redis_url)?;
+    settings.redis_sentinel = sentinel;
     Ok(Loaded { settings, warnings: values.warnings, shown })
 }
 
@@ -162,6 +174,8 @@ impl Settings {
             database_url: urls::database(values),
             database_connections: values.get("DATABASES.default.CONN_MAX")?,
             redis_url,
+            redis_sentinel: None,
+            redis_ca_certs: values.get("REDIS_SSL_CA_CERTS")?,
             redis_key_prefix: values.get("REDIS_KEY_PREFIX")?,
             secret_key: Masked(values.get("SECRET_KEY")?),
             db_encryption_key: values.get("DB_ENCRYPTION_KEY")?,

@@ -33,7 +33,7 @@ pub use context::{FencedTransaction, TaskContext};
 pub use dispatch::{Dispatcher, Origin};
 pub use plugin::TaskPlugin;
 pub use progress::Progress;
-pub use redis::check_credentials;
+pub use redis::{RedisPing, check_credentials};
 pub use registry::Tasks;
 pub use repository_type::RepositoryType;
 pub use shutdown::Shutdown;

@@ -5,12 +5,16 @@
 pub(crate) mod connection;
 pub(crate) mod keys;
 pub(crate) mod lease;
+mod manager;
 pub(crate) mod message;
+mod ping;
 pub(crate) mod queue;
 pub(crate) mod rejected;
 pub(crate) mod scripts;
+mod sentinels;
 
 pub(crate) use connection::Redis;
 pub use connection::check_credentials;
 pub(crate) use deadpool_redis::redis::RedisResult;
-pub(crate) use deadpool_redis::redis::aio::ConnectionManager;
+pub(crate) use manager::ConnectionManager;
+pub use ping::RedisPing;

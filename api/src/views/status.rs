@@ -147,12 +147,8 @@ async fn processes(context: &Context) -> Result<Vec<(String, AppStatusResponse)>
 
 /// Whether Redis answers; `None` if none is configured.
 async fn redis(context: &Context) -> Option<bool> {
-    let pool = context.redis.as_ref()?;
-    let ping = async {
-        let mut connection = pool.get().await.ok()?;
-        deadpool_redis::redis::cmd("PING").query_async::<String>(&mut connection).await.ok()
-    };
-    Some(matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Some(_))))
+    let ping = context.redis.as_ref()?;
+    Some(tokio::time::timeout(PATIENCE, ping.answers()).await.unwrap_or(false))
 }
 
 fn storage(media_root: &std::path::Path) -> Option<StorageResponse> {

@@ -62,6 +62,18 @@ pub const TABLE: &[Setting] = &[
     secret("REDIS_PASSWORD", Null, "Redis by parts: the password."),
     row("REDIS_SSL", Type::Bool, Bool(false), "Redis by parts: whether to use TLS."),
     row(
+        "REDIS_SSL_CA_CERTS",
+        Type::Path,
+        Null,
+        "The authorities to trust for TLS to Redis (PEM), instead of the system's. The certificate must name the host.",
+    ),
+    row(
+        "REDIS_SENTINEL",
+        Type::Table(SENTINEL),
+        Null,
+        "Redis found through sentinels, instead of by its address.",
+    ),
+    row(
         "REDIS_KEY_PREFIX",
         Type::Text,
         Text("pulp"),
@@ -151,6 +163,20 @@ pub const TABLE: &[Setting] = &[
         Text("info"),
         "What is logged: error, warn, info, debug or trace, for all or by part, as in `info,tasking=debug`.",
     ),
+];
+
+const SENTINEL: &[Setting] = &[
+    row("INSTANCES", Type::Hosts, Null, "The sentinels; they use TLS if REDIS_SSL says so."),
+    row("MASTER_NAME", Type::Text, Null, "How the sentinels call the Redis."),
+    row("DB", Type::Integer { min: 0, max: 65_535 }, Null, "Its database; REDIS_DB if not given."),
+    row("USERNAME", Type::Text, Null, "Its user; REDIS_USERNAME if not given."),
+    secret("PASSWORD", Null, "Its password; REDIS_PASSWORD if not given."),
+    row("SENTINEL_KWARGS", Type::Table(SENTINEL_KWARGS), Null, "How to log in at the sentinels."),
+];
+
+const SENTINEL_KWARGS: &[Setting] = &[
+    row("username", Type::Text, Null, "The user at the sentinels, if they have users."),
+    secret("password", Null, "The password of the sentinels."),
 ];
 
 const DATABASES: &[Setting] =

@@ -252,3 +252,37 @@ fn the_documentation_is_that_of_the_table() {
     }
     assert!(fs::read_to_string(&path).unwrap_or_default() == page, "run this test with UPDATE_DOCUMENTS=1");
 }
+
+#[test]
+fn redis_is_found_by_sentinels_in_the_shape_of_rq() {
+    let toml = r#"
+        REDIS_SSL = true
+        REDIS_PASSWORD = "one"
+        REDIS_SSL_CA_CERTS = "/etc/ca.pem"
+        [REDIS_SENTINEL]
+        INSTANCES = [["one", 26379], "two:26380", ["::1", "26381"]]
+        MASTER_NAME = "pulp"
+        DB = 2
+        PASSWORD = "hush"
+        SENTINEL_KWARGS = { password = "hush hush" }
+    "#;
+    let loaded = load_with(&[("settings.toml", toml)], &[]).unwrap();
+    let settings = loaded.settings;
+    assert_eq!(settings.redis_url.unwrap().0, "rediss://:hush@sentinels:6379/2");
+    assert_eq!(settings.redis_ca_certs.unwrap(), Path::new("/etc/ca.pem"));
+    let sentinel = settings.redis_sentinel.unwrap();
+    let host = |host: &str, port| (host.to_owned(), port);
+    assert_eq!(sentinel.instances, [host("one", 26379), host("two", 26380), host("::1", 26381)]);
+    assert_eq!((sentinel.master_name.as_str(), sentinel.password.unwrap().0.as_str()), ("pulp", "hush hush"));
+    assert!(loaded.shown.iter().all(|shown| !shown.to_string().contains("hush")));
+
+    let variable = r#"{"INSTANCES": [["one", 26379]], "MASTER_NAME": "pulp"}"#;
+    let both = [("PULP_REDIS_SENTINEL", variable), ("PULP_REDIS_HOST", "r")];
+    assert!(refusal(&[], &both).contains("REDIS_SENTINEL and REDIS_HOST are both set"));
+    let loaded = load_with(&[], &[("PULP_REDIS_SENTINEL", variable), ("PULP_REDIS_DB", "3")]).unwrap();
+    assert_eq!(loaded.settings.redis_url.unwrap().0, "redis://sentinels:6379/3");
+    let half = [("PULP_REDIS_SENTINEL", r#"{"MASTER_NAME": "pulp"}"#)];
+    assert!(refusal(&[], &half).contains("needs both"));
+    let odd = [("PULP_REDIS_SENTINEL", r#"{"INSTANCES": ["one"], "MASTER_NAME": "pulp"}"#)];
+    assert!(refusal(&[], &odd).contains("REDIS_SENTINEL.INSTANCES"));
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::sentinel::split;
 use super::table::Setting;
 use crate::checksum::Algorithm;
 
@@ -32,6 +33,8 @@ pub enum Type {
     Path,
     /// Several of them.
     Paths,
+    /// Hosts with ports, as `host:port` or `[host, port]`.
+    Hosts,
     /// Scheme and host, as in `https://pulp.example.com`.
     Origin,
     /// The path of a URL; starts and ends with a slash.
@@ -54,6 +57,7 @@ impl Type {
             Type::Choice(choices) => format!("one of {}", choices.join(", ")),
             Type::Path => "an absolute path".to_owned(),
             Type::Paths => r#"a list of absolute paths, as in ["/srv/one", "/srv/two"]"#.to_owned(),
+            Type::Hosts => r#"a list of hosts with ports, as in ["one:26379", "two:26379"]"#.to_owned(),
             Type::Origin => "a scheme and a host, as in https://pulp.example.com".to_owned(),
             Type::UrlPath => "a path that starts and ends with a slash, as in /pulp/content/".to_owned(),
             Type::Checksums => {
@@ -84,6 +88,9 @@ impl Type {
             Type::Choice(choices) => value.as_str().filter(|text| choices.contains(text)).map(Value::from),
             Type::Path => value.as_str().filter(|path| path.starts_with('/')).map(Value::from),
             Type::Paths => all(value, |path| path.starts_with('/')),
+            Type::Hosts => {
+                value.as_array()?.iter().map(host).collect::<Option<Vec<String>>>().map(Value::from)
+            }
             Type::Origin => value.as_str().and_then(origin).map(Value::from),
             Type::UrlPath => {
                 value.as_str().filter(|path| path.starts_with('/') && path.ends_with('/')).map(Value::from)
@@ -124,7 +131,7 @@ impl Type {
             Type::Seconds { .. } => {
                 text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from)).ok()
             }
-            Type::Paths | Type::Checksums | Type::Table(_) => structure(text),
+            Type::Paths | Type::Hosts | Type::Checksums | Type::Table(_) => structure(text),
             _ => Some(unquoted(text).into()),
         };
         parsed.unwrap_or_else(|| text.into())
@@ -152,6 +159,18 @@ fn unquoted(text: &str) -> &str {
 fn all(value: &Value, fits: impl Fn(&str) -> bool) -> Option<Value> {
     let list = value.as_array()?;
     list.iter().all(|item| item.as_str().is_some_and(&fits)).then(|| value.clone())
+}
+
+/// `host:port` of itself, or of `[host, port]`.
+fn host(value: &Value) -> Option<String> {
+    let text = match value.as_array().map(Vec::as_slice) {
+        Some([Value::String(host), port]) if host.contains(':') => {
+            format!("[{host}]:{}", Type::Port.check(port)?)
+        }
+        Some([Value::String(host), port]) => format!("{host}:{}", Type::Port.check(port)?),
+        _ => value.as_str()?.to_owned(),
+    };
+    split(&text).map(|_| text)
 }
 
 fn origin(text: &str) -> Option<&str> {

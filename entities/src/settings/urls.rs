@@ -38,13 +38,21 @@ pub(super) fn database(values: &Values) -> Masked {
     Masked(url)
 }
 
-/// `REDIS_URL`, or the URL of `REDIS_HOST` and the other parts; `None` if neither is given.
+/// The host in the URL of a Redis that sentinels know.
+const SENTINELS: &str = "sentinels";
+
+/// `REDIS_URL`, or the URL of `REDIS_HOST` and the other parts; `None` if neither is given. With sentinels the address
+/// is theirs to say; user, password and database may be given beside them, too.
 ///
 /// # Errors
 /// If both are given, or the URL is of another kind.
-pub(super) fn redis(values: &Values) -> Result<Option<Masked>, String> {
+pub(super) fn redis(values: &Values, sentinels: bool) -> Result<Option<Masked>, String> {
     let url = values.text("REDIS_URL");
-    let host = values.text("REDIS_HOST");
+    let host = if sentinels { SENTINELS.to_owned() } else { values.text("REDIS_HOST") };
+    let of = |name: &str| match values.text(&format!("REDIS_SENTINEL.{name}")) {
+        own if sentinels && !own.is_empty() => own,
+        _ => values.text(&format!("REDIS_{name}")),
+    };
     if !url.is_empty() {
         if !host.is_empty() {
             return Err("REDIS_URL and REDIS_HOST are both set (keep one)".to_owned());
@@ -58,8 +66,7 @@ pub(super) fn redis(values: &Values) -> Result<Option<Masked>, String> {
     if host.is_empty() {
         return Ok(None);
     }
-    let (user, password) = (encode(&values.text("REDIS_USERNAME")), encode(&values.text("REDIS_PASSWORD")));
-    let db = values.text("REDIS_DB");
+    let (user, password, db) = (encode(&of("USERNAME")), encode(&of("PASSWORD")), of("DB"));
     if host.starts_with('/') {
         let mut url = format!("redis+unix://{host}?db={db}");
         for (name, value) in [("user", user), ("pass", password)] {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis;
 use entities::task::{self, TaskState};
-use entities::{Pulp, db, domain};
+use entities::{Pulp, Settings, db, domain};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use tasking::resource_manager::{self, ManagerOptions, Outcome};
 use tasking::worker::{self, WorkerOptions};
@@ -40,6 +40,11 @@ pub struct Bench {
 
 impl Bench {
     pub async fn start() -> Bench {
+        Bench::with_settings(|_| {}).await
+    }
+
+    /// A bench whose settings are not quite the usual ones.
+    pub async fn with_settings(change: impl FnOnce(&mut Settings)) -> Bench {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
@@ -49,6 +54,7 @@ impl Bench {
         settings.worker_ttl = TTL;
         settings.resource_manager_lease = LEASE;
         settings.task_cancel_interval = Duration::from_secs(2);
+        change(&mut settings);
         let pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
         let dispatcher = Dispatcher::new(pulp.clone());
         Bench { pulp, dispatcher, servers, shutdown: Shutdown::new(), running: Vec::new() }
@@ -57,12 +63,17 @@ impl Bench {
     /// A bench with a manager and workers that run.
     pub async fn with_workers(count: usize) -> Bench {
         let mut bench = Bench::start().await;
-        bench.manager_that_restarts();
-        for number in 0..count {
-            let worker = bench.worker(&format!("worker-{number}"));
-            bench.running.push(tokio::spawn(async move { worker.await.unwrap().unwrap() }));
-        }
+        bench.begin(count);
         bench
+    }
+
+    /// Starts a manager and workers that are stopped with the bench.
+    pub fn begin(&mut self, workers: usize) {
+        self.manager_that_restarts();
+        for number in 0..workers {
+            let worker = self.worker(&format!("worker-{number}"));
+            self.running.push(tokio::spawn(async move { worker.await.unwrap().unwrap() }));
+        }
     }
 
     /// What supervisord does: starts the manager again whenever it ends without being asked to.
