@@ -31,6 +31,8 @@ pub enum Fault {
     Truncated(usize),
     /// With a long pause after so many bytes.
     Stalled(usize),
+    /// Well, but only after a while.
+    Late(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -201,6 +203,13 @@ fn answer(state: &Mutex<State>, request: &Request<Incoming>) -> Response<Body> {
         Some(Fault::WrongBytes) => body(wrong(), None),
         Some(Fault::Truncated(length)) => body(bytes.slice(..length), Some(Duration::ZERO)),
         Some(Fault::Stalled(length)) => body(bytes.slice(..length), Some(Duration::from_secs(3600))),
+        Some(Fault::Late(pause)) => {
+            let late = stream::once(async move {
+                tokio::time::sleep(pause).await;
+                Ok(Frame::data(bytes))
+            });
+            BodyExt::boxed(StreamBody::new(late))
+        }
         _ => body(bytes, None),
     };
     response

@@ -1,5 +1,6 @@
 //! A worker: takes what the resource manager sends it, one task at a time.
 
+mod directories;
 mod known;
 mod life;
 
@@ -47,6 +48,9 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
     tokio::select! {
         ready = redis.ready() => ready?,
         () = shutdown.requested() => return Ok(()),
+    }
+    if let Err(error) = directories::remove_abandoned(&pulp.db, &pulp.settings.working_directory).await {
+        tracing::warn!(error = format!("{error:#}"), "directories of lost workers are removed another time");
     }
     let tasks = Arc::new(tasks);
     let mut backoff = Backoff::default();

@@ -24,11 +24,11 @@ impl Farm {
     fn new() -> Farm {
         let directory = tempfile::Builder::new().prefix("pr").tempdir_in("/tmp").unwrap();
         let farm = Farm { directory, servers: Vec::new() };
-        farm.openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem");
+        farm.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem");
         farm.openssl(
-            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=theirs -keyout other.key -out other.pem",
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=theirs -keyout other.key -out other.pem",
         );
-        farm.openssl("req -newkey rsa:2048 -nodes -subj /CN=redis -keyout redis.key -out redis.csr");
+        farm.openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=redis -keyout redis.key -out redis.csr");
         std::fs::write(farm.file("names"), "subjectAltName=IP:127.0.0.1").unwrap();
         farm.openssl("x509 -req -in redis.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out redis.pem");
         farm
@@ -71,6 +71,14 @@ impl Farm {
 
     fn log(&self, port: u16) -> String {
         std::fs::read_to_string(self.file(&format!("{port}.log"))).unwrap_or_default()
+    }
+
+    async fn says(&self, port: u16, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.log(port).contains(text) {
+            assert!(Instant::now() < deadline, "{text} is not in {}", self.log(port));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn kill(&mut self, number: usize) {
@@ -140,16 +148,14 @@ async fn tasks_go_on_when_sentinels_let_another_server_take_over() {
     let login = "requirepass hush\nmasterauth hush";
     let first = farm.start(login);
     let second = farm.start(&format!("{login}\nreplicaof 127.0.0.1 {first}\nrepl-timeout 5"));
+    // A sentinel looks for replicas when it starts, and only seconds later again.
+    farm.says(first, "with replica 127.0.0.1").await;
     let watch = format!(
         "requirepass quiet\nsentinel monitor pulp 127.0.0.1 {first} 1\nsentinel auth-pass pulp hush\n\
          sentinel down-after-milliseconds pulp 300\nsentinel failover-timeout pulp 3000"
     );
     let sentinel = farm.start(&watch);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !farm.log(sentinel).contains(&format!("+slave slave 127.0.0.1:{second}")) {
-        assert!(Instant::now() < deadline, "{}", farm.log(sentinel));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    farm.says(sentinel, &format!("+slave slave 127.0.0.1:{second}")).await;
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let known = Sentinel {
         instances: [nobody, sentinel].map(|port| ("127.0.0.1".to_owned(), port)).into(),

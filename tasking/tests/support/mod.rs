@@ -18,7 +18,7 @@ use deadpool_redis::redis;
 use entities::task::{self, TaskState};
 use entities::{Pulp, Settings, db, domain};
 use sea_orm::{ConnectionTrait, EntityTrait};
-use tasking::resource_manager::{self, ManagerOptions, Outcome};
+use tasking::resource_manager::{self, ManagerOptions, Outcome, Standby};
 use tasking::worker::{self, WorkerOptions};
 use tasking::{Dispatcher, Origin, Shutdown, Task};
 use tokio::task::JoinHandle;
@@ -90,8 +90,11 @@ impl Bench {
     }
 
     pub fn manager(&self) -> JoinHandle<anyhow::Result<Outcome>> {
-        let (pulp, shutdown) = (self.pulp.clone(), self.shutdown.clone());
-        tokio::spawn(resource_manager::run(pulp, ManagerOptions::default(), shutdown))
+        self.manager_with(Standby::Exit, self.shutdown.clone())
+    }
+
+    pub fn manager_with(&self, standby: Standby, shutdown: Shutdown) -> JoinHandle<anyhow::Result<Outcome>> {
+        tokio::spawn(resource_manager::run(self.pulp.clone(), ManagerOptions { standby }, shutdown))
     }
 
     pub fn worker(&self, name: &str) -> JoinHandle<anyhow::Result<()>> {
@@ -119,8 +122,16 @@ impl Bench {
         self.dispatcher.dispatch(task, origin).await.unwrap()
     }
 
+    /// The row of a task. A database that is away for the moment is asked again.
     pub async fn task(&self, id: Uuid) -> task::Model {
-        task::Entity::find_by_id(id).one(&self.pulp.db).await.unwrap().unwrap()
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match task::Entity::find_by_id(id).one(&self.pulp.db).await {
+                Err(error) if db::is_passing(&error) && Instant::now() < deadline => {}
+                found => return found.unwrap().unwrap(),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until the task is in this state.

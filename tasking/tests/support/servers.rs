@@ -39,6 +39,20 @@ impl Servers {
         settings_at(self.path())
     }
 
+    /// Stops Postgres in order: every session is ended.
+    pub async fn stop_postgres(&mut self) {
+        run(Command::new("kill").arg("-INT").arg(self.postgres.id().to_string()));
+        while self.postgres.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Starts it again on what it has kept.
+    pub async fn start_postgres(&mut self) {
+        self.postgres = start_postgres(&self.path().join("data"), self.path());
+        await_postgres(self.path()).await;
+    }
+
     /// Kills Redis; all it holds is lost.
     pub fn stop_redis(&mut self) {
         if let Some(mut redis) = self.redis.take() {

@@ -1,13 +1,16 @@
 //! Tasks to run.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use entities::Prn;
 use serde::{Deserialize, Serialize};
 use tasking::{Resources, Task, TaskContext, Tasks};
+use uuid::Uuid;
 
 pub fn all() -> Tasks {
-    Tasks::default().with::<Nap>().with::<Fail>().with::<Panic>()
+    Tasks::default().with::<Nap>().with::<Fail>().with::<Panic>().with::<Blocking>().with::<Deaf>()
 }
 
 /// Sleeps.
@@ -94,6 +97,52 @@ impl Task for Unknown {
     }
 
     async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Works in a thread, which looks whether it should stop.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Blocking {}
+
+/// When the threads of [`Blocking`] were told.
+pub static TOLD: Mutex<Option<HashMap<Uuid, Instant>>> = Mutex::new(None);
+
+impl Task for Blocking {
+    const NAME: &'static str = "test.blocking";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let work = move || {
+            while !cx.canceled().is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let mut told = TOLD.lock().unwrap();
+            told.get_or_insert_default().insert(cx.task_id(), Instant::now());
+        };
+        Ok(tokio::task::spawn_blocking(work).await?)
+    }
+}
+
+/// Holds its thread and looks at nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Deaf {
+    pub milliseconds: u64,
+    pub exclusive: Vec<Prn>,
+}
+
+impl Task for Deaf {
+    const NAME: &'static str = "test.deaf";
+
+    fn resources(&self) -> Resources {
+        Resources { exclusive: self.exclusive.clone(), shared: Vec::new() }
+    }
+
+    async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        std::thread::sleep(Duration::from_millis(self.milliseconds));
         Ok(())
     }
 }

@@ -1,0 +1,40 @@
+//! Directories that workers have left that did not end in order: a killed worker cannot remove its own, and another
+//! one seldom gets its name.
+
+use std::path::Path;
+
+use entities::db;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+
+/// Of these names those that some worker had, and none has now.
+const ABANDONED: &str = "SELECT name FROM process WHERE kind = 'worker' AND name = ANY($1)
+                         GROUP BY name HAVING bool_and(gone_at IS NOT NULL)";
+
+/// Directories looked at in one go at most.
+const BATCH: usize = 1000;
+
+/// Removes what gone workers have left in `root`. Whatever is not known to be theirs stays.
+pub(super) async fn remove_abandoned(db: &DatabaseConnection, root: &Path) -> anyhow::Result<()> {
+    let mut entries = match tokio::fs::read_dir(root).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next_entry().await? {
+        if names.len() < BATCH
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    for row in db.query_all_raw(db::sql(ABANDONED, [names.into()])).await? {
+        let directory = root.join(row.try_get::<String>("", "name")?);
+        match tokio::fs::remove_dir_all(&directory).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, directory = %directory.display(), "a lost worker's directory stays");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

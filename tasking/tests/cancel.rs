@@ -1,0 +1,119 @@
+//! Cancels: of tasks that nobody has begun, of running ones, and against their completion.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::cmd;
+use entities::Error;
+use entities::task::TaskState;
+use support::tasks::{Blocking, Deaf, Nap, TOLD, prn};
+use support::{Bench, TTL, until};
+use tasking::process::{ProcessKind, Registration};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_was_sent_to_a_worker_and_not_begun_never_runs() {
+    let mut bench = Bench::start().await;
+    bench.begin(0);
+    // Alive, but it takes nothing.
+    let idler =
+        Registration::start(&bench.pulp, ProcessKind::Worker, "idler", &["test.nap"], TTL).await.unwrap();
+    let sent = bench.dispatch(&Nap::of(0).alone_on("a")).await;
+    let behind = bench.dispatch(&Nap::of(0).alone_on("a")).await;
+    let mut redis = bench.redis().await;
+    let queue = format!("{}idler", bench.pulp.settings.redis_key_prefix);
+    until("it is sent", async || cmd("LLEN").arg(&queue).query_async::<i64>(&mut redis).await.unwrap() > 0)
+        .await;
+    let canceled = bench.dispatcher.cancel(sent).await.unwrap();
+    assert_eq!(canceled.state, TaskState::Canceled);
+    let worker = bench.worker("w");
+    bench.reaches(behind, TaskState::Completed).await;
+    let sent = bench.task(sent).await;
+    assert_eq!((sent.state, sent.started_at, sent.worker_id), (TaskState::Canceled, None, None));
+    drop(idler);
+    bench.stop().await;
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_running_body_is_told_within_a_hundred_milliseconds() {
+    let bench = Bench::with_workers(1).await;
+    let mut delays = Vec::new();
+    for _ in 0..7 {
+        let id = bench.dispatch(&Blocking {}).await;
+        bench.reaches(id, TaskState::Running).await;
+        let asked = Instant::now();
+        assert_eq!(bench.dispatcher.cancel(id).await.unwrap().state, TaskState::Canceling);
+        let told = || TOLD.lock().unwrap().as_ref().and_then(|told| told.get(&id).copied());
+        until("the thread is told", async || told().is_some()).await;
+        delays.push(told().unwrap() - asked);
+        bench.reaches(id, TaskState::Canceled).await;
+    }
+    delays.sort();
+    println!("from the cancel to the body: median {:?}, worst {:?}", delays[3], delays[6]);
+    assert!(delays[3] < Duration::from_millis(100), "{delays:?}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_body_that_does_not_stop_takes_its_worker_down_and_is_canceled() {
+    let mut bench = Bench::start().await;
+    bench.begin(0);
+    let worker = bench.worker("doomed");
+    let deaf = Deaf { milliseconds: 5000, exclusive: vec![prn("a")] };
+    let deaf = bench.dispatch(&deaf).await;
+    bench.reaches(deaf, TaskState::Running).await;
+    let behind = bench.dispatch(&Nap::of(0).alone_on("a")).await;
+    bench.dispatcher.cancel(deaf).await.unwrap();
+    let error = worker.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("does not stop") || error.contains("does not. The worker ends"), "{error}");
+    bench.reaches(deaf, TaskState::Canceled).await;
+    let other = bench.worker("other");
+    bench.reaches(behind, TaskState::Completed).await;
+    bench.stop().await;
+    other.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_and_a_completion_have_one_winner() {
+    let bench = Bench::with_workers(2).await;
+    let (mut canceled, mut completed) = (0, 0);
+    for number in 0..200_u64 {
+        let id = bench.dispatch(&Nap::of(number % 4).alone_on("a")).await;
+        if number % 8 != 0 {
+            tokio::time::sleep(Duration::from_micros(number % 40 * 500)).await;
+        }
+        let asked = bench.dispatcher.cancel(id).await;
+        let ended = bench.all_final(&[id]).await.remove(0);
+        match asked {
+            Ok(told) => {
+                assert!(matches!(told.state, TaskState::Canceled | TaskState::Canceling), "{told:?}");
+                assert_eq!(ended.state, TaskState::Canceled, "{number}");
+                canceled += 1;
+            }
+            Err(Error::Conflict(_)) => {
+                assert_eq!(ended.state, TaskState::Completed, "{number}");
+                completed += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(ended.error.is_none() && ended.finished_at.is_some(), "{ended:?}");
+        assert_eq!(ended.started_at.is_some(), ended.worker_id.is_some(), "{ended:?}");
+    }
+    println!("{canceled} canceled, {completed} completed");
+    let last = bench.dispatch(&Nap::of(0).alone_on("a")).await;
+    bench.reaches(last, TaskState::Completed).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_without_redis_reaches_the_body_by_the_row() {
+    let mut bench = Bench::with_workers(1).await;
+    let id = bench.dispatch(&Nap::of(60_000)).await;
+    bench.reaches(id, TaskState::Running).await;
+    bench.servers.stop_redis();
+    bench.dispatcher.cancel(id).await.unwrap();
+    bench.reaches(id, TaskState::Canceled).await;
+    bench.servers.start_redis().await;
+    bench.stop().await;
+}
