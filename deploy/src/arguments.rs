@@ -24,6 +24,12 @@ pub(crate) enum Command {
     Content(Bind),
     /// Run tasks
     Worker(Worker),
+    /// Queues, workers and the leader
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Tasks that wait
+    #[command(subcommand)]
+    Tasks(Tasks),
     /// Bring the database's schema up to date
     Migrate,
     /// Set the password of the user `admin`, creating the user if need be
@@ -37,6 +43,58 @@ pub(crate) enum Command {
     /// Private Postgres and Redis for tests
     #[command(hide = true)]
     Services(services::command::Options),
+}
+
+/// What to do about queues.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Queue {
+    /// Show queues and their depths, workers and what they run, the leader and its lease
+    Info(QueueInfo),
+}
+
+/// What to do about tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// Say why each unfinished task is not done, and what is wrong with the installation
+    ///
+    /// Looks only, unless --repair is given. What is wrong is looked at twice within two seconds, so that what is just
+    /// under way is not told. The exit status is 0 if nothing is wrong, 1 if something needs a repair or a person (or
+    /// Postgres does not answer), 2 if the command line is wrong.
+    Doctor(TasksDoctor),
+}
+
+/// Options of `queue info`.
+#[derive(Args, Debug)]
+pub(crate) struct QueueInfo {
+    /// Show it again and again, every SECONDS
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = pause)]
+    pub(crate) watch: Option<f64>,
+    /// Print JSON; with --watch a line each time
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `tasks doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct TasksDoctor {
+    /// Mend what is safe to mend: tell the resource manager of tasks that nobody runs, delete the queues of workers
+    /// that are gone and a lease that never ends, end tasks whose worker is gone, drop messages that could not be
+    /// read. Nothing that a live process owns is touched, and everything that is done is printed
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// How many tasks to show, the oldest first; all of them are counted
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn pause(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0.1 to 3600".to_owned()),
+    }
 }
 
 /// Options of `reset-admin-password`; without one the password is asked for, or read from a pipe.

@@ -13,6 +13,7 @@ mod services;
 mod signals;
 mod start;
 mod supervise;
+mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use clap::Parser;
 use entities::Settings;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Queue, Tasks};
 
 fn main() -> ExitCode {
     let (line, ignored) = roles::translate(std::env::args_os());
@@ -50,6 +51,12 @@ fn run(command: Command, ignored: &[String]) -> anyhow::Result<ExitCode> {
         Command::Migrate => with_settings(ignored, commands::migrate::run),
         Command::ResetAdminPassword(options) => {
             with_settings(ignored, |settings| commands::reset_admin_password::run(settings, options))
+        }
+        Command::Queue(Queue::Info(options)) => {
+            with_settings(ignored, |settings| commands::queue_info::run(settings, options))
+        }
+        Command::Tasks(Tasks::Doctor(options)) => {
+            with_settings(ignored, |settings| commands::tasks_doctor::run(settings, options))
         }
         Command::Dev(options) => block_on(dev::run(options)).map(|()| ExitCode::SUCCESS),
         Command::Services(options) => block_on(services::command::run(options)).map(|()| ExitCode::SUCCESS),

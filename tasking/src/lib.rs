@@ -13,6 +13,7 @@ mod doorbell;
 pub mod download;
 mod giving_up;
 mod heartbeat;
+pub mod inspect;
 pub mod plugin;
 pub mod presence;
 pub mod process;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates, cmd,
 };
 use entities::Settings;
 use entities::settings::WorkerStyle;
@@ -78,13 +78,19 @@ impl Redis {
     pub(crate) async fn ready(&self) -> anyhow::Result<()> {
         let mut backoff = crate::backoff::Backoff::default();
         loop {
-            match self.blocking().await {
-                Ok(_) => return Ok(()),
+            match self.knock().await {
+                Ok(()) => return Ok(()),
                 Err(error) if refuses(&error) => return Err(error).context(REFUSED),
                 Err(error) => tracing::warn!(%error, "Redis cannot be reached; trying again"),
             }
             backoff.pause().await;
         }
+    }
+
+    /// Connects and says something: without a password that is needed, only that is refused.
+    async fn knock(&self) -> RedisResult<()> {
+        let mut connection = self.connect().await?;
+        cmd("PING").query_async(&mut connection).await
     }
 
     /// The database.
@@ -118,13 +124,13 @@ pub async fn check_credentials(settings: &Settings) -> anyhow::Result<()> {
         tracing::warn!("no task will run: Redis is not configured (set REDIS_URL or REDIS_HOST)");
         return Ok(());
     }
-    match Redis::open(settings)?.blocking().await {
+    match Redis::open(settings)?.knock().await {
         Err(error) if refuses(&error) => Err(error).context(REFUSED),
         Err(error) => {
             tracing::warn!(%error, "Redis cannot be reached; tasks run once it can");
             Ok(())
         }
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -38,6 +38,11 @@ impl Keys {
         format!("{}{name}:rejected", self.prefix)
     }
 
+    /// What all names begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The channel on which a worker is told of canceled tasks.
     pub(crate) fn cancel(&self, worker: Uuid) -> String {
         format!("{}cancel:{worker}", self.prefix)

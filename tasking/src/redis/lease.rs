@@ -94,10 +94,9 @@ impl Lease {
 
 fn other_holder(value: &str, remaining: i64) -> Held {
     let (_, label) = parse(value);
-    Held::Other {
-        holder: label.to_owned(),
-        remaining: Duration::from_millis(u64::try_from(remaining).unwrap_or(0)),
-    }
+    // A lease without end, which is a fault, is looked at again after a while.
+    let remaining = Duration::from_millis(u64::try_from(remaining).unwrap_or(1000));
+    Held::Other { holder: label.to_owned(), remaining }
 }
 
 /// Process and label in the value of a lease.

@@ -16,7 +16,7 @@ const LENGTH: usize = 4096;
 
 /// A message that was kept aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Rejected {
+pub struct Rejected {
     /// When it was read.
     pub at: DateTime<Utc>,
     /// Why it could not be.
@@ -32,6 +32,13 @@ impl Rejected {
         let kept = &bytes[..bytes.len().min(LENGTH)];
         let hex = kept.iter().map(|byte| format!("{byte:02x}")).collect();
         Rejected { at: Utc::now(), why: why.to_owned(), length: bytes.len(), bytes: hex }
+    }
+}
+
+impl Rejected {
+    /// What is in the list; somebody else may have written there.
+    pub(crate) fn read(entry: &[u8]) -> Rejected {
+        serde_json::from_slice(entry).unwrap_or_else(|_| Rejected::new(entry, "not written by Pulp"))
     }
 }
 
