@@ -108,9 +108,12 @@ impl TaskContext {
 
     /// Dispatches a child: same domain, user and correlation id (T12). It may start at once, or after this task;
     /// never wait for it.
+    ///
+    /// # Errors
+    /// If the database is away, or this task was canceled or given up meanwhile.
     pub async fn dispatch<T: Task>(&self, task: &T) -> anyhow::Result<Uuid> {
         let origin = Origin { parent: Some(self.task_id()), ..self.0.origin.clone() };
-        Ok(self.0.dispatcher.dispatch(task, origin).await?)
+        Ok(self.0.dispatcher.dispatch_by(self.0.claim, task, origin).await?)
     }
 }
 

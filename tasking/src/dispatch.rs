@@ -2,12 +2,27 @@
 
 use entities::task::{self, TaskState};
 use entities::{Error, Pulp, Result, db, kind};
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, Value};
 use uuid::Uuid;
 
 use crate::Task;
+use crate::context::Claim;
 use crate::doorbell::Doorbell;
 use crate::redis::message::Notice;
+
+/// Writes a task.
+const INSERT: &str =
+    "INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
+                                        shared_resources, parent_task_id, task_group_id, created_by)
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+/// Writes a task if a claim holds: the lock on its row makes that and a cancel follow each other.
+const INSERT_BY: &str = "WITH claim AS (SELECT 1 FROM task
+                             WHERE pulp_id = $11 AND worker_id = $12 AND claim_token = $13 AND state = 'running'
+                             FOR SHARE)
+                         INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
+                                           shared_resources, parent_task_id, task_group_id, created_by)
+                         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM claim";
 
 /// Where a task comes from.
 #[derive(Clone, Debug)]
@@ -46,16 +61,26 @@ impl Dispatcher {
     /// Writes the task's row, then wakes whoever routes it. Once this returns the task is accepted, whether or not
     /// Redis is there.
     pub async fn dispatch<T: Task>(&self, task: &T, origin: Origin) -> Result<Uuid> {
+        self.accept(task, origin, None).await
+    }
+
+    /// As [`Dispatcher::dispatch`], by a running task: accepted only while its claim holds, so that nothing new comes
+    /// of a task that was canceled or given up.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the claim does not hold any more.
+    pub(crate) async fn dispatch_by<T: Task>(&self, claim: Claim, task: &T, origin: Origin) -> Result<Uuid> {
+        self.accept(task, origin, Some(claim)).await
+    }
+
+    async fn accept<T: Task>(&self, task: &T, origin: Origin, claim: Option<Claim>) -> Result<Uuid> {
         let id = Uuid::now_v7();
         let resources = task.resources();
         let args = serde_json::to_value(task).map_err(|error| entities::Error::Internal(error.into()))?;
         let mut shared: Vec<String> = resources.shared.into_iter().map(String::from).collect();
         shared.push(kind::DOMAIN.prn(origin.domain).into());
         let exclusive: Vec<String> = resources.exclusive.into_iter().map(String::from).collect();
-        let sql = "INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
-                                     shared_resources, parent_task_id, task_group_id, created_by)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        let values = [
+        let mut values: Vec<Value> = vec![
             id.into(),
             origin.domain.into(),
             T::NAME.into(),
@@ -67,7 +92,18 @@ impl Dispatcher {
             origin.group.into(),
             origin.user.into(),
         ];
-        self.pulp.db.execute_raw(db::sql(sql, values)).await?;
+        let sql = match claim {
+            None => INSERT,
+            Some(claim) => {
+                values.extend([claim.task.into(), claim.worker.into(), claim.token.into()]);
+                INSERT_BY
+            }
+        };
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        if self.pulp.db.execute_raw(statement).await?.rows_affected() == 0 {
+            let reason = "The task is no longer this worker's: it was canceled or given up.";
+            return Err(Error::Conflict(reason.to_owned()));
+        }
         self.doorbell.ring(&Notice::Dispatched { task: id }).await;
         Ok(id)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::cmd;
 use entities::Error;
 use entities::task::TaskState;
-use support::tasks::{Blocking, Deaf, Nap, TOLD, prn};
+use support::tasks::{Blocking, CHILD, Deaf, Fertile, Nap, TOLD, prn};
 use support::{Bench, TTL, until};
 use tasking::process::{ProcessKind, Registration};
 
@@ -115,5 +115,26 @@ async fn a_cancel_without_redis_reaches_the_body_by_the_row() {
     bench.dispatcher.cancel(id).await.unwrap();
     bench.reaches(id, TaskState::Canceled).await;
     bench.servers.start_redis().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_new_comes_of_a_canceled_task() {
+    let bench = Bench::with_workers(2).await;
+    let parent = bench.dispatch(&Fertile {}).await;
+    let children = async || {
+        use entities::task::{Column, Entity};
+        use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+        Entity::find().filter(Column::ParentTaskId.eq(parent)).all(&bench.pulp.db).await.expect("an answer")
+    };
+    until("a child is dispatched", async || children().await.len() == 1).await;
+    bench.dispatcher.cancel(parent).await.unwrap();
+    until("another one is tried", async || CHILD.lock().unwrap().is_some()).await;
+    let refusal = CHILD.lock().unwrap().take().unwrap().unwrap_err();
+    assert!(refusal.contains("canceled or given up"), "{refusal}");
+    bench.reaches(parent, TaskState::Canceled).await;
+    let children = children().await;
+    assert_eq!(children.len(), 1);
+    bench.reaches(children[0].pulp_id, TaskState::Completed).await;
     bench.stop().await;
 }

@@ -125,18 +125,32 @@ fn cancellation(groups: &Arc<Viewset>) -> Endpoint {
         .answer(StatusCode::CONFLICT, groups.component())
 }
 
+/// Looks again after the first one: until its members are told to stop, they may dispatch more.
+const ROUNDS: usize = 20;
+
 /// Whether any task could still be canceled.
 async fn cancel_tasks(request: &Request, group: Uuid) -> Result<bool> {
-    let sql =
-        "SELECT pulp_id FROM task WHERE task_group_id = $1 AND state IN ('waiting', 'running', 'canceling')
-               ORDER BY seq DESC";
-    let mut canceled = false;
-    for row in request.context.pulp.db.query_all_raw(db::sql(sql, [group.into()])).await? {
-        match request.context.dispatcher.cancel(row.try_get("", "pulp_id")?).await {
-            Ok(_) => canceled = true,
-            Err(Error::Conflict(_) | Error::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+    let sql = "SELECT pulp_id FROM task WHERE task_group_id = $1 AND state IN ('waiting', 'running') ORDER BY seq DESC";
+    let (db, dispatcher) = (&request.context.pulp.db, &request.context.dispatcher);
+    let mut canceled = is_canceling(request, group).await?;
+    for _ in 0..=ROUNDS {
+        let rows = db.query_all_raw(db::sql(sql, [group.into()])).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            match dispatcher.cancel(row.try_get("", "pulp_id")?).await {
+                Ok(_) => canceled = true,
+                Err(Error::Conflict(_) | Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(canceled)
+}
+
+/// Whether a task of the group was told to stop already.
+async fn is_canceling(request: &Request, group: Uuid) -> Result<bool> {
+    let sql = "SELECT 1 AS one FROM task WHERE task_group_id = $1 AND state = 'canceling' LIMIT 1";
+    Ok(request.context.pulp.db.query_one_raw(db::sql(sql, [group.into()])).await?.is_some())
 }

@@ -10,7 +10,13 @@ use tasking::{Resources, Task, TaskContext, Tasks};
 use uuid::Uuid;
 
 pub fn all() -> Tasks {
-    Tasks::default().with::<Nap>().with::<Fail>().with::<Panic>().with::<Blocking>().with::<Deaf>()
+    Tasks::default()
+        .with::<Nap>()
+        .with::<Fail>()
+        .with::<Panic>()
+        .with::<Blocking>()
+        .with::<Deaf>()
+        .with::<Fertile>()
 }
 
 /// Sleeps.
@@ -124,6 +130,32 @@ impl Task for Blocking {
             told.get_or_insert_default().insert(cx.task_id(), Instant::now());
         };
         Ok(tokio::task::spawn_blocking(work).await?)
+    }
+}
+
+/// Dispatches a child once it is told to stop.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Fertile {}
+
+/// What came of the child of [`Fertile`].
+pub static CHILD: Mutex<Option<Result<Uuid, String>>> = Mutex::new(None);
+
+impl Task for Fertile {
+    const NAME: &'static str = "test.fertile";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let late = cx.clone();
+        cx.dispatch(&Nap::of(0)).await?;
+        tokio::spawn(async move {
+            late.canceled().cancelled().await;
+            let child = late.dispatch(&Nap::of(0)).await.map_err(|error| format!("{error:#}"));
+            *CHILD.lock().unwrap() = Some(child);
+        });
+        std::future::pending().await
     }
 }
 
