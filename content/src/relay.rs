@@ -11,7 +11,7 @@ use entities::storage::Writer;
 use entities::{Pulp, artifact, db};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use tasking::download::DownloadError;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -174,7 +174,7 @@ impl Relay {
             }
         };
         let saved = async {
-            let txn = self.pulp.db.begin().await?;
+            let txn = db::begin(&self.pulp.db).await?;
             let rows = artifact::save(&txn, &self.pulp.storage, domain, &[staged]).await?;
             let artifact = rows.first().map(|row| row.pulp_id);
             let sql =

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement,
-    Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, Statement, TransactionTrait, Value,
 };
 
 use crate::{Result, Settings};
@@ -48,6 +48,17 @@ pub async fn connect_with(
             if parameters.is_empty() { options } else { options.options(parameters.clone()) }
         });
     Database::connect(options).await
+}
+
+/// Begins a transaction, and may be dropped at any moment: a canceled task or an abandoned request does that.
+///
+/// The driver's own `begin`, dropped between its request and the answer, gives a session back to the pool that is
+/// inside of a transaction without knowing. Whatever runs on that session afterwards looks done and is not committed.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let db = db.clone();
+    // Dropping the handle leaves the task running; the transaction that nobody takes is rolled back.
+    let begun = tokio::spawn(async move { db.begin().await });
+    begun.await.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction could not begin: {error}"))))
 }
 
 /// A statement with its values, for queries that are clearer as SQL.

@@ -5,7 +5,7 @@
 //! lock a tombstone without a row means that nobody wants the file.
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::{Pulp, Result, artifact, db};
@@ -28,7 +28,7 @@ pub async fn collect(pulp: &Pulp, age: Duration) -> Result<u64> {
 }
 
 async fn bury(pulp: &Pulp, domain: Uuid, sha256: String) -> Result<bool> {
-    let txn = pulp.db.begin().await?;
+    let txn = db::begin(&pulp.db).await?;
     let Some(bucket) = artifact::bucket(&sha256) else {
         return Ok(false);
     };

@@ -3,7 +3,7 @@
 //! Nobody sees them, so this is housekeeping; it goes in steps that hold no lock for long.
 
 use entities::{Result, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use uuid::Uuid;
 
 /// Memberships removed in one transaction at most.
@@ -62,7 +62,7 @@ async fn version(db: &DatabaseConnection, id: Uuid) -> Result<()> {
                        WHERE version.pulp_id = $1 AND NOT version.complete
                          AND member.version_removed = version.number LIMIT $2))";
     loop {
-        let txn = db.begin().await?;
+        let txn = db::begin(db).await?;
         // The row is locked first, so that nobody takes the number for a new version meanwhile.
         let sql = "SELECT 1 AS one FROM repository_version WHERE pulp_id = $1 AND NOT complete FOR UPDATE";
         if txn.query_one_raw(db::sql(sql, [id.into()])).await?.is_none() {

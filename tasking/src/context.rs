@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use entities::{Href, Prn, Pulp, db};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ impl TaskContext {
     /// Begins a transaction that commits only if this claim still holds. Everything a user can see is written
     /// through one. Keep it short: never across a download.
     pub async fn begin(&self) -> anyhow::Result<FencedTransaction> {
-        let txn = self.pulp().db.begin().await?;
+        let txn = db::begin(&self.pulp().db).await?;
         check_fence(&txn, self.0.claim, "").await?;
         Ok(FencedTransaction { txn, claim: self.0.claim })
     }

@@ -6,7 +6,7 @@ use entities::checksum::{Algorithm, Digests, Expected};
 use entities::storage::Staged;
 use entities::{artifact, db, kind};
 use http::{Method, StatusCode};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 
 use crate::endpoint::Media;
 use crate::field::{Field, Shape, Values, identity, write_component};
@@ -115,7 +115,7 @@ async fn store_new(request: &Request, staged: Staged) -> Result<uuid::Uuid> {
 /// Stores the file of a request as an artifact, or finds the one that holds the same bytes.
 pub async fn store(request: &Request, staged: Staged) -> Result<uuid::Uuid> {
     let pulp = &request.context.pulp;
-    let txn = pulp.db.begin().await?;
+    let txn = db::begin(&pulp.db).await?;
     let rows = artifact::save(&txn, &pulp.storage, request.domain(), &[staged]).await?;
     txn.commit().await?;
     let row = rows.first().ok_or_else(|| Error::Internal(anyhow::anyhow!("the artifact was not stored")))?;
