@@ -8,6 +8,7 @@
 
 mod client;
 pub mod executable;
+pub mod faults;
 pub mod fixtures;
 mod logs;
 mod process;

@@ -90,7 +90,7 @@ impl Builder {
         let services = Services::start(&directory.path().join("services"), self.durable);
         let (api, content) = (free_address(), free_address());
         let content_origin = format!("http://{content}");
-        let mut environment = environment(directory.path(), &services, &content_origin);
+        let mut environment = environment(directory.path(), &services.environment, &content_origin);
         environment.extend(self.environment.clone());
         let mut pulp = Pulp {
             client: Client::new(&format!("http://{api}")),
@@ -309,10 +309,10 @@ impl Drop for Pulp {
     }
 }
 
-/// The settings of an installation that keeps its files in `directory`.
+/// The settings of an installation that keeps its files in `directory` and uses these `servers`.
 pub(crate) fn environment(
     directory: &Path,
-    services: &Services,
+    servers: &[(String, String)],
     content_origin: &str,
 ) -> Vec<(String, String)> {
     let write = |name: &str, text: &str| {
@@ -330,10 +330,7 @@ pub(crate) fn environment(
         ("PULP_CONTENT_ORIGIN", content_origin.to_owned()),
         ("PULP_LOG_LEVEL", "info".to_owned()),
     ];
-    own.map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
-        .chain(services.environment.iter().cloned())
-        .collect()
+    own.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(servers.iter().cloned()).collect()
 }
 
 /// An address nobody listens on.

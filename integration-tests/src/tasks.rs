@@ -1,12 +1,14 @@
 //! Tasks that exist for tests only: what `pulpcore-under-test` can run beside the product's own.
 
 mod noop;
+mod probe;
 
 use entities::kind;
 use plugin_file::File;
 use tasking::{TaskPlugin, Tasks, repository_type};
 
 pub use noop::Noop;
+pub use probe::{Probe, Step, now};
 
 /// Makes the kinds and rules of the plugins known; the first thing of a process that runs or dispatches tasks.
 pub fn install() {
@@ -16,5 +18,5 @@ pub fn install() {
 
 /// Everything that a worker under test can run.
 pub fn all() -> Tasks {
-    tasking::tasks::core().and(File.tasks()).with::<Noop>()
+    tasking::tasks::core().and(File.tasks()).with::<Noop>().with::<Probe>()
 }

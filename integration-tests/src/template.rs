@@ -50,7 +50,7 @@ fn make(template: &Path) {
     let unfinished = template.with_extension("new");
     let settings = tempfile::tempdir().unwrap();
     let services = Services::start(&unfinished, false);
-    let environment = crate::pulp::environment(settings.path(), &services, "http://localhost");
+    let environment = crate::pulp::environment(settings.path(), &services.environment, "http://localhost");
     executable::run(&environment, &["migrate"]);
     executable::run(&environment, &["reset-admin-password", "--password", PASSWORD]);
     services.stop();

@@ -1,0 +1,248 @@
+//! The faults: which, when and to whom, from a seed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rustix::process::Signal;
+
+use super::postgres_proxy::{Strike, Trap};
+use super::redis;
+use super::system::{LEASE, System};
+
+/// Statements whose commit, or whose effect, is worth a strike.
+const COMMITS: [&str; 7] = [
+    "COMMIT",
+    "claim_task",
+    "finish_task",
+    "become_leader",
+    "give_up",
+    "INSERT INTO task",
+    "UPDATE task SET",
+];
+
+/// What comes between the steps of a file's creation (lock, look, move, row, tombstone, commit) and deletion (lock,
+/// tombstone, delete, commit).
+const FILES: [&str; 4] = ["pg_advisory_xact_lock", "artifact", "artifact_tombstone", "COMMIT"];
+
+/// The kinds of faults, each with its weight.
+const KINDS: [(&str, u32); 19] = [
+    ("kill worker", 3),
+    ("kill leader", 3),
+    ("kill api", 1),
+    ("stop worker for a moment", 2),
+    ("stop worker beyond its time to live", 2),
+    ("stop leader beyond its lease", 3),
+    ("stop api beyond its time to live", 1),
+    ("stop between the steps of a file", 4),
+    ("flush redis", 2),
+    ("delete the lease", 2),
+    ("restart redis", 2),
+    ("cut redis", 3),
+    ("stall redis", 2),
+    ("restart postgres, fast", 1),
+    ("restart postgres, immediate", 1),
+    ("cut postgres", 2),
+    ("cut before a commit", 4),
+    ("cut after a commit", 4),
+    ("stall postgres", 2),
+];
+
+/// What ends a fault that lasts.
+#[derive(Debug)]
+enum Undo {
+    Continue(u32),
+    Redis(usize),
+    Postgres(usize),
+    StartRedis,
+    StartPostgres,
+}
+
+/// Does faults.
+#[derive(Debug)]
+pub struct Schedule {
+    random: StdRng,
+    lease: Duration,
+    ttl: Duration,
+    next: Instant,
+    undo: Vec<(Instant, Undo)>,
+    /// How many of each kind were done.
+    pub done: BTreeMap<&'static str, u64>,
+}
+
+impl Schedule {
+    /// For an installation with this lease and this time to live of its processes.
+    pub fn new(random: StdRng, lease: Duration, ttl: Duration) -> Schedule {
+        Schedule { random, lease, ttl, next: Instant::now(), undo: Vec::new(), done: BTreeMap::new() }
+    }
+
+    /// Does what is due; to be called again and again.
+    pub async fn step(&mut self, system: &mut System) {
+        self.end(system, false).await;
+        if self.next <= Instant::now() {
+            let kind = self.draw();
+            if self.strike(system, kind).await {
+                *self.done.entry(kind).or_default() += 1;
+            }
+            self.next = Instant::now() + self.between(50, 1500);
+        }
+    }
+
+    /// Ends every fault that lasts.
+    pub async fn finish(&mut self, system: &mut System) {
+        for slot in &system.slots {
+            slot.traps.clear();
+        }
+        self.end(system, true).await;
+        for slot in &system.slots {
+            slot.signal(Signal::CONT);
+        }
+    }
+
+    async fn end(&mut self, system: &mut System, all: bool) {
+        let now = Instant::now();
+        let (due, later) =
+            std::mem::take(&mut self.undo).into_iter().partition(|(when, _)| all || *when <= now);
+        self.undo = later;
+        let due: Vec<(Instant, Undo)> = due;
+        for (_, undo) in due {
+            match undo {
+                Undo::Continue(pid) => {
+                    if let Some(slot) = system.slots.iter().find(|slot| slot.pid() == Some(pid)) {
+                        slot.signal(Signal::CONT);
+                    }
+                }
+                Undo::Redis(slot) => system.slots[slot].redis.stall(false),
+                Undo::Postgres(slot) => system.slots[slot].postgres.stall(false),
+                Undo::StartRedis => system.servers.start_redis().await,
+                Undo::StartPostgres => system.servers.start_postgres().await,
+            }
+        }
+    }
+
+    fn draw(&mut self) -> &'static str {
+        let total = KINDS.iter().map(|(_, weight)| weight).sum();
+        let mut left = self.random.random_range(0..total);
+        for (kind, weight) in KINDS {
+            if left < weight {
+                return kind;
+            }
+            left -= weight;
+        }
+        KINDS[0].0
+    }
+
+    fn between(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.random.random_range(from..to))
+    }
+
+    /// Any slot whose name begins so.
+    fn any(&mut self, system: &System, role: &str) -> usize {
+        let fits = |(_, slot): &(usize, &super::system::Slot)| slot.name.starts_with(role);
+        let slots: Vec<usize> =
+            system.slots.iter().enumerate().filter(fits).map(|(index, _)| index).collect();
+        slots[self.random.random_range(0..slots.len())]
+    }
+
+    /// One fault; false if it cannot be done now.
+    async fn strike(&mut self, system: &mut System, kind: &'static str) -> bool {
+        let leader = match kind.contains("leader") {
+            true => match system.leader().await {
+                Some(name) => system.slots.iter().position(|slot| slot.name == name),
+                None => None,
+            },
+            false => None,
+        };
+        let slot = match kind {
+            _ if kind.contains("leader") => match leader {
+                Some(leader) => leader,
+                None => return false,
+            },
+            _ if kind.contains("worker") => self.any(system, "worker"),
+            _ if kind.contains(" api") => self.any(system, "api"),
+            _ => self.any(system, ""),
+        };
+        let now = Instant::now();
+        let beyond = |limit: Duration, extra: Duration| now + limit + extra;
+        let extra = self.between(50, 2500);
+        match kind {
+            "kill worker" | "kill leader" | "kill api" => system.slots[slot].signal(Signal::KILL),
+            "stop worker for a moment" => return self.stop(system, slot, now + extra / 4),
+            "stop worker beyond its time to live" | "stop api beyond its time to live" => {
+                return self.stop(system, slot, beyond(self.ttl, extra));
+            }
+            "stop leader beyond its lease" => return self.stop(system, slot, beyond(self.lease, extra)),
+            "stop between the steps of a file" => {
+                let slot = if self.random.random_bool(0.5) {
+                    self.any(system, "worker")
+                } else {
+                    self.any(system, "api")
+                };
+                let Some(pid) = system.slots[slot].pid() else { return false };
+                let statement = self.random.random_range(0..FILES.len());
+                let statements = &FILES[statement..=statement];
+                let long = if self.random.random_bool(0.3) { self.ttl + extra } else { extra / 4 };
+                system.slots[slot].traps.set(Trap { statements, strike: Strike::Stop(pid, long) });
+            }
+            "flush redis" => {
+                return redis::command(&system.servers.redis_socket(), &["FLUSHALL"]).await.is_ok();
+            }
+            "delete the lease" => {
+                return redis::command(&system.servers.redis_socket(), &["DEL", LEASE]).await.is_ok();
+            }
+            "restart redis" => {
+                if self.pending(|undo| matches!(undo, Undo::StartRedis)) {
+                    return false;
+                }
+                system.servers.kill_redis();
+                system.monitor.note_loss();
+                self.undo.push((now + extra / 2, Undo::StartRedis));
+            }
+            "cut redis" => self.some(system, |slot| slot.redis.cut()),
+            "stall redis" => {
+                system.slots[slot].redis.stall(true);
+                self.undo.push((now + extra * 2, Undo::Redis(slot)));
+            }
+            "restart postgres, fast" | "restart postgres, immediate" => {
+                if self.pending(|undo| matches!(undo, Undo::StartPostgres)) {
+                    return false;
+                }
+                system.servers.stop_postgres(kind.ends_with("fast")).await;
+                self.undo.push((Instant::now() + extra / 2, Undo::StartPostgres));
+            }
+            "cut postgres" => self.some(system, |slot| slot.postgres.cut()),
+            "cut before a commit" | "cut after a commit" => {
+                let strike = if kind.contains("before") { Strike::CutBefore } else { Strike::CutAfter };
+                let statement = self.random.random_range(0..COMMITS.len());
+                system.slots[slot].traps.set(Trap { statements: &COMMITS[statement..=statement], strike });
+            }
+            "stall postgres" => {
+                system.slots[slot].postgres.stall(true);
+                self.undo.push((now + extra * 2, Undo::Postgres(slot)));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn pending(&self, fits: impl Fn(&Undo) -> bool) -> bool {
+        self.undo.iter().any(|(_, undo)| fits(undo))
+    }
+
+    fn stop(&mut self, system: &System, slot: usize, until: Instant) -> bool {
+        let Some(pid) = system.slots[slot].pid() else { return false };
+        system.slots[slot].signal(Signal::STOP);
+        self.undo.push((until, Undo::Continue(pid)));
+        true
+    }
+
+    /// Does something to one process, or to all.
+    fn some(&mut self, system: &System, cut: impl Fn(&super::system::Slot)) {
+        if self.random.random_bool(0.3) {
+            system.slots.iter().for_each(cut);
+        } else {
+            cut(&system.slots[self.any(system, "")]);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The fault test, as long as the test command can bear. `fault-test` runs it for longer and more often.
+
+use std::time::Duration;
+
+use integration_tests::faults::{Options, run};
+
+/// Seconds of faults.
+const SECONDS: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_promise_is_kept_whatever_breaks() {
+    let seed = match std::env::var("FAULT_TEST_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => rand::random::<u32>().into(),
+    };
+    let report = run(Options { seed, duration: Duration::from_secs(SECONDS) }).await;
+    eprintln!("{}", report.line());
+    assert!(report.violations.is_empty(), "seed {seed}: {:#}", report.json()["violations"]);
+}
