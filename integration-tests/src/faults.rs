@@ -16,6 +16,7 @@ pub mod redis;
 pub mod report;
 pub mod schedule;
 pub mod servers;
+pub mod stage;
 pub mod system;
 mod wire;
 pub mod workload;

@@ -23,6 +23,7 @@ pub mod registry;
 pub mod repository_type;
 pub mod resource_manager;
 mod run;
+mod sabotage;
 pub mod scheduler;
 pub mod shutdown;
 pub mod task;

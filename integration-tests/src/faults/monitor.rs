@@ -71,7 +71,8 @@ async fn listen(first: BufReader<UnixStream>, socket: PathBuf, seen: Arc<Mutex<V
         if let Some(mut lines) = stream.take() {
             let mut line = Vec::new();
             while matches!(lines.read_until(b'\n', &mut line).await, Ok(1..)) {
-                if let Some((at, what)) = parse(&line) {
+                let (at, events) = parse(&line).unwrap_or_default();
+                for what in events {
                     note(&seen, at, what);
                 }
                 line.clear();
@@ -91,7 +92,7 @@ fn note(seen: &Mutex<Vec<Seen>>, at: Micros, what: Event) {
 }
 
 /// Reads `+1700000000.123456 [0 lua] "rpush" "key" "value"`.
-fn parse(line: &[u8]) -> Option<(Micros, Event)> {
+fn parse(line: &[u8]) -> Option<(Micros, Vec<Event>)> {
     let text = std::str::from_utf8(line).ok()?.trim_end();
     let (time, rest) = text.strip_prefix('+')?.split_once(' ')?;
     let (seconds, micros) = time.split_once('.')?;
@@ -105,8 +106,16 @@ fn parse(line: &[u8]) -> Option<(Micros, Event)> {
         ("flushall" | "flushdb", _) => Event::Lost,
         ("del" | "unlink", _) if words[1..].iter().any(|key| key.ends_with(b":lease")) => Event::Lost,
         ("rpush" | "lpush", _) => {
-            let order: Order = tasking::codec::decode(words.get(2)?).ok()?;
-            Event::Order { queue: key, task: order.task, worker: order.worker, epoch: order.epoch }
+            let order = |bytes: &Vec<u8>| {
+                let order: Order = tasking::codec::decode(bytes).ok()?;
+                Some(Event::Order {
+                    queue: key.clone(),
+                    task: order.task,
+                    worker: order.worker,
+                    epoch: order.epoch,
+                })
+            };
+            return Some((at, words[2..].iter().filter_map(order).collect()));
         }
         ("lmove" | "blmove" | "rpoplpush" | "brpoplpush", _) if !key.ends_with("resource-manager") => {
             Event::Take(key)
@@ -114,7 +123,7 @@ fn parse(line: &[u8]) -> Option<(Micros, Event)> {
         ("del" | "unlink" | "lrem" | "ltrim" | "lpop" | "rpop", Some(queue)) => Event::Acknowledge(queue),
         _ => return None,
     };
-    Some((at, what))
+    Some((at, vec![what]))
 }
 
 /// The quoted words of a line, with their escapes undone.
@@ -156,7 +165,7 @@ mod tests {
     #[test]
     fn a_line_is_read_with_its_escapes() {
         let line = b"+1700000000.000123 [0 lua] \"DEL\" \"pulpworker-1:processing\"\r\n";
-        let expected = (1_700_000_000_000_123, Event::Acknowledge("pulpworker-1".to_owned()));
+        let expected = (1_700_000_000_000_123, vec![Event::Acknowledge("pulpworker-1".to_owned())]);
         assert_eq!(parse(line), Some(expected));
         assert_eq!(words(r#""a\x00\"\\" "b""#), [b"a\0\"\\".to_vec(), b"b".to_vec()]);
     }

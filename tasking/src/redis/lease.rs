@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{ConnectionManager, RedisResult, scripts};
+use crate::sabotage::{self, Breakage};
 
 /// A lease that we may or may not hold.
 #[derive(Clone, Debug)]
@@ -76,6 +77,7 @@ impl Lease {
             .invoke_async(redis)
             .await?;
         Ok(match held {
+            None if sabotage::on(Breakage::RetakeLease) => self.acquire(redis).await?,
             None => Held::Nobody,
             Some(held) if held == self.value => Held::Ours,
             Some(held) => other_holder(&held, 0),

@@ -14,6 +14,7 @@ use super::Standby;
 use super::term::Leader;
 use crate::redis::lease::{Held, Lease};
 use crate::redis::{ConnectionManager, Redis};
+use crate::sabotage::{self, Breakage};
 use crate::{Shutdown, process};
 
 /// How often a waiting candidate looks, at least.
@@ -92,6 +93,10 @@ impl Candidate {
         let row = db.query_one_raw(db::sql("SELECT epoch FROM leader", [])).await?;
         let epoch: i64 =
             row.ok_or_else(|| anyhow::anyhow!("the table leader is empty"))?.try_get("", "epoch")?;
+        if sabotage::on(Breakage::LateEpoch) {
+            let (pulp, redis) = (self.pulp.clone(), self.redis.clone());
+            return Ok(Some(Leader::new(pulp, redis, lease.clone(), epoch + 1, id)?));
+        }
         let sql = "SELECT become_leader($1, $2, $3, $4) AS epoch";
         let values = [id.into(), process::RESOURCE_MANAGER.into(), process::versions().into(), epoch.into()];
         let row = db.query_one_raw(db::sql(sql, values)).await?;

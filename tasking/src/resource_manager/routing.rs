@@ -16,6 +16,7 @@ use crate::codec;
 use crate::giving_up::GivenUp;
 use crate::redis::message::{Notice, Order};
 use crate::redis::queue::{BATCH, ManagerQueue, Sent};
+use crate::sabotage::{self, Breakage};
 use crate::scheduler::{Assignment, Scheduler};
 
 /// How often everything that is believed to be with a worker is compared with the rows.
@@ -150,6 +151,9 @@ impl Routing {
             }
         }
         self.refresh_workers().await?;
+        if sabotage::on(Breakage::LateEpoch) {
+            sabotage::increment_late(&self.db, self.epoch).await?;
+        }
         self.begun = true;
         Ok(())
     }
@@ -214,6 +218,9 @@ impl Routing {
             new_workers = true;
         }
         self.reconcile(idle).await?;
+        if sabotage::on(Breakage::FreeOnRefusal) {
+            look_up.drain(..).for_each(|(_, task)| self.finished(task));
+        }
         if !look_up.is_empty() {
             let ids = look_up.iter().map(|(_, task)| *task).collect();
             self.reconcile(ids).await?;

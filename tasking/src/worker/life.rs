@@ -19,6 +19,7 @@ use crate::redis::message::{Notice, Order};
 use crate::redis::queue::{self, WorkerQueue};
 use crate::redis::{ConnectionManager, Redis};
 use crate::run::{Claimed, Ended, Interrupt, Runner, any_waiting};
+use crate::sabotage::{self, Breakage};
 use crate::{Dispatcher, Shutdown, Tasks};
 
 /// How long an idle worker waits for an order before it says that it is there.
@@ -177,6 +178,9 @@ impl<'a> Life<'a> {
             return Ok(Flow::GoOn);
         }
         let db = self.runner.pulp.db.clone();
+        if sabotage::on(Breakage::AcknowledgeBeforeEffect) {
+            self.report(Notice::Ready { worker: self.id() }).await;
+        }
         let claim = claims::draw_for(&order);
         self.known.add(claim);
         let Some(answer) = claims::claim(&db, claim, &order, gone, self.shutdown).await else {
