@@ -235,11 +235,21 @@ async fn what_a_killed_worker_leaves_is_found_and_mended() {
     let id: Uuid = sqlx::query_scalar(sql).bind(&victim).fetch_one(&mut pulp.database().await).await.unwrap();
     pulp.process(&victim).kill();
     push(&pulp, &victim, &order(running, id)).await;
-    push(&pulp, &format!("{victim}:processing"), &order(other, id)).await;
+    // And what another one left, long ago and unseen by anybody.
+    push(&pulp, "departed", &order(other, id)).await;
+    push(&pulp, "departed:processing", &order(running, id)).await;
 
     let said = finds(&pulp, "silent_worker").await;
     assert!(said["findings"].to_string().contains(&victim), "{said:#}");
     reaches(&pulp, running, "failed").await;
+    let lists = async |name: &str| -> i64 {
+        let names = [format!("{PREFIX}{name}"), format!("{PREFIX}{name}:processing")];
+        cmd("EXISTS").arg(&names).query_async(&mut redis(&pulp).await).await.unwrap()
+    };
+    until("the queue of the killed worker is deleted", || async {
+        (lists(&victim).await == 0).then_some(())
+    })
+    .await;
     let said = finds(&pulp, "list_without_owner").await;
     assert_eq!(said["healthy"], false);
     let shown = info(&pulp).await;
@@ -248,13 +258,8 @@ async fn what_a_killed_worker_leaves_is_found_and_mended() {
 
     let (status, said) = doctor(&pulp, &["--repair"]).await;
     assert_eq!(status, 0, "{said:#}");
-    assert!(said["repaired"].to_string().contains(&victim), "everything it does is told: {said:#}");
-    let left: i64 = cmd("EXISTS")
-        .arg(&[format!("{PREFIX}{victim}"), format!("{PREFIX}{victim}:processing")])
-        .query_async(&mut redis(&pulp).await)
-        .await
-        .unwrap();
-    assert_eq!(left, 0);
+    assert!(said["repaired"].to_string().contains("departed"), "everything it does is told: {said:#}");
+    assert_eq!(lists("departed").await, 0);
     assert_eq!(state(&pulp, other).await, "running", "what a live process owns is left alone");
     cancel(&pulp, other).await;
 }

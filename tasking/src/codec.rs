@@ -18,6 +18,7 @@ struct Outgoing<'a, T> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a message")]
 struct Incoming<T> {
     #[serde(flatten)]
     message: T,

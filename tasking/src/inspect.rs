@@ -77,5 +77,5 @@ impl Inspector {
 
 /// How Redis is in the way of looking at it.
 fn complaint(error: &impl std::fmt::Display) -> String {
-    format!("Redis does not answer: {error}")
+    format!("does not answer: {error}")
 }

@@ -44,7 +44,7 @@ impl Inspector {
         if let Some(error) = &redis.error {
             let advice = "Tasks are accepted and those that run go on; the others wait until it answers. Look at the \
                           server, and at REDIS_URL.";
-            out.push(Finding::new(Code::RedisAway, "redis", error.clone(), advice));
+            out.push(Finding::new(Code::RedisAway, "redis", format!("Redis {error}"), advice));
         }
         let Some(leader) = &overview.leader else { return };
         let late = leader.heartbeat_age.is_some_and(|age| age > self.patience().as_secs_f64());
@@ -131,7 +131,8 @@ impl Inspector {
             out.push(Finding::new(Code::ListWithoutOwner, name, text, advice).mended_by(repair));
         }
         for (name, count, last) in look.rejected.iter().take(MOST) {
-            let text = format!("{count} messages to {name} could not be read and are kept aside; {last}");
+            let text =
+                format!("{} to {name} could not be read, now kept aside; {last}", number(*count, "message"));
             let advice = "Is a process of another version about? No task is lost by it. --repair prints and drops them.";
             let repair = Repair::DropRejected { name: name.clone() };
             out.push(Finding::new(Code::RejectedMessages, name, text, advice).mended_by(repair));
@@ -207,14 +208,17 @@ impl Inspector {
             }
         }
         if abandoned > 0 {
-            let text = format!("{abandoned} tasks are said to run on processes that are gone");
+            let text = format!("{} said to run on a process that is gone", number(abandoned, "task"));
             let advice = "The leader ends them; so does --repair.";
             out.push(
                 Finding::new(Code::AbandonedTasks, "abandoned", text, advice).mended_by(Repair::EndAbandoned),
             );
         }
         for (name, count) in unknown.into_iter().take(MOST) {
-            let text = format!("{count} tasks are called {name}, and no live worker has a task of that name");
+            let text = format!(
+                "{} called {name}, and no live worker has a task of that name",
+                number(count, "task")
+            );
             let ttl = Span(self.settings.worker_ttl.as_secs_f64());
             let advice = format!(
                 "Start a worker of the version that dispatched them. After {ttl} without one they fail."
@@ -222,4 +226,8 @@ impl Inspector {
             out.push(Finding::new(Code::UnknownTask, name, text, &advice));
         }
     }
+}
+
+fn number(count: usize, of: &str) -> String {
+    if count == 1 { format!("1 {of}") } else { format!("{count} {of}s") }
 }

@@ -71,6 +71,7 @@ impl<'a> Judge<'a> {
             return Reason::Ordered { worker: lying.queue.clone(), seconds: since as f64 / 1000.0 };
         }
         let states = knowing.iter().filter_map(|id| self.workers.get(id));
+        let states = states.filter(|(_, state)| *state != WorkerState::Silent);
         if states.clone().any(|(_, state)| *state == WorkerState::Idle) {
             return Reason::Starting;
         }

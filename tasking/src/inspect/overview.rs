@@ -34,7 +34,7 @@ pub struct Overview {
 /// Redis as it answers.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RedisView {
-    /// What it said instead of an answer.
+    /// What is the matter with it: `does not answer: …`.
     pub error: Option<String>,
     /// The queue of the resource manager.
     pub resource_manager: Option<QueueView>,
@@ -192,7 +192,7 @@ impl Inspector {
 
     async fn redis_view(&self, workers: &mut [WorkerView], leader: &mut Option<LeaderView>) -> RedisView {
         let Some((redis, mut connection)) = self.redis.clone() else {
-            let error = "Redis is not configured (set REDIS_URL or REDIS_HOST)".to_owned();
+            let error = "is not configured (set REDIS_URL or REDIS_HOST)".to_owned();
             return RedisView { error: Some(error), resource_manager: None };
         };
         let look: RedisResult<QueueView> = async {

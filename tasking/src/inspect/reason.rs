@@ -47,9 +47,9 @@ pub enum Reason {
         /// Since its resources became free.
         seconds: f64,
     },
-    /// Its resources are free, and all workers that know it are busy.
+    /// Its resources are free, and all workers that know it are busy, or silent.
     WorkersBusy {
-        /// How many know it.
+        /// How many know it and are not silent.
         workers: usize,
     },
     /// Its resources are free, and so is a worker: it should start at any moment.
@@ -126,6 +126,7 @@ impl fmt::Display for Reason {
                     Span(*seconds)
                 )
             }
+            Reason::WorkersBusy { workers: 0 } => write!(f, "could run, but the workers for it are silent"),
             Reason::WorkersBusy { workers: 1 } => write!(f, "could run, but the only worker for it is busy"),
             Reason::WorkersBusy { workers } => {
                 write!(f, "could run, but all {workers} workers for it are busy")

@@ -84,6 +84,18 @@ impl ManagerQueue {
         Ok(done == 1)
     }
 
+    /// Deletes the lists of workers that are gone: what was ordered there is ordered again. False if the lease is not
+    /// ours.
+    pub(crate) async fn forget(&mut self, names: &[String]) -> RedisResult<bool> {
+        let mut call = scripts::FORGET.prepare_invoke();
+        call.key(self.lease.key()).arg(self.lease.value());
+        for name in names {
+            call.key(self.redis.keys.queue(name)).key(self.redis.keys.processing(name));
+        }
+        let done: i64 = call.invoke_async(&mut self.connection).await?;
+        Ok(done == 1)
+    }
+
     /// Takes orders back; true for each that its worker had not taken.
     pub(crate) async fn take_back(&mut self, orders: &[Sent]) -> RedisResult<Option<Vec<bool>>> {
         let mut call = scripts::TAKE_BACK.prepare_invoke();

@@ -69,6 +69,15 @@ pub(super) static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
+/// Deletes lists. Nothing happens if the lease is not ours. Keys: lease, then the lists. Argument: our value.
+pub(super) static FORGET: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+         for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+         return 1",
+    )
+});
+
 /// Keeps a message aside. 1, or 0 if a lease is given and not ours.
 /// Keys: processing list, list of rejected ones, lease. Arguments: the message, what is kept of it, how many more are
 /// kept, our value of the lease.

@@ -102,6 +102,12 @@ impl Routing {
                 }
                 self.reconcile(tasks).await?;
             }
+            let left = gone.iter().filter_map(|worker| self.names.get(worker));
+            let taken = |name: &String| workers.iter().any(|(_, alive)| alive == name);
+            let left: Vec<String> = left.filter(|name| !taken(name)).cloned().collect();
+            if !left.is_empty() && !self.queue.forget(&left).await? {
+                return Err(Trouble::NotOurs);
+            }
             for worker in gone {
                 self.down(worker);
                 self.unwell.remove(&worker);
