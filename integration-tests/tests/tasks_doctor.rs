@@ -328,6 +328,29 @@ async fn bad_messages_are_kept_aside_and_the_queues_go_on() {
 }
 
 #[tokio::test]
+async fn it_is_shown_again_and_again_also_while_postgres_is_away() {
+    let pulp = installation(1).await;
+    let mut command = executable::command(&pulp.environment);
+    command.args(["queue", "info", "--watch", "0.2"]);
+    let mut watch = Process::start("watch", command, pulp.directory());
+    until("it is shown again", || async { (watch.log().matches("worker-1").count() > 2).then_some(()) })
+        .await;
+    let server = Pid::from_raw(pulp.services().postgres_pid).unwrap();
+    kill_process(server, Signal::INT).unwrap();
+    until("it is seen that Postgres is gone", || async {
+        watch.log().contains("Postgres  does not answer").then_some(())
+    })
+    .await;
+    assert!(watch.status().is_none(), "it goes on");
+    watch.signal(Signal::INT);
+    assert!(watch.ended(PATIENCE).await.success());
+    let output = run(&pulp, &["queue", "info"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("error: Postgres does not answer"), "{complaint}");
+}
+
+#[tokio::test]
 async fn a_lease_without_end_is_mended() {
     let mut pulp = installation(1).await;
     pulp.process("manager-1").kill();
