@@ -166,14 +166,15 @@ impl Routing {
 
     /// Reads new rows, and those that were announced but not seen.
     async fn read(&mut self, notices: &[Notice]) -> Result<(), Trouble> {
-        let mut rows = self.feed.read(&self.db).await?;
+        self.feed.read(&self.db).await?;
         let announced = notices.iter().filter_map(|notice| match notice {
             Notice::Dispatched { task } => Some(*task),
             _ => None,
         });
         let scheduler = &self.scheduler;
         let unknown = announced.filter(|id| !scheduler.knows(*id));
-        rows.extend(self.feed.missing(&self.db, unknown).await?);
+        self.feed.missing(&self.db, unknown).await?;
+        let rows = self.feed.take();
         for row in rows.iter().filter(|row| row.state == "waiting") {
             self.submit(row);
         }

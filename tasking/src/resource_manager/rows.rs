@@ -1,7 +1,7 @@
 //! What the manager reads from Postgres: new tasks in their order, the state of tasks, the workers.
 //!
 //! Sequence numbers are drawn before the commit, so a row can appear below the watermark later: numbers that were
-//! skipped are remembered as gaps for a while. Watermark and gaps are read in one statement, so that a task whose
+//! skipped are remembered as gaps until no transaction can fill them any more. Watermark and gaps are read in one statement, so that a task whose
 //! acceptance was answered before another was asked for is never seen after it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -14,8 +14,12 @@ use uuid::Uuid;
 /// Rows of one read.
 const PAGE: i64 = 1000;
 
-/// How long a skipped number is looked for. A row that commits later still is found by its notice.
-const GAP_LIFE: Duration = Duration::from_secs(120);
+/// After this a skipped number is looked for only as long as a transaction is open that may have drawn it. (Between
+/// its number and its first write a transaction is not known as open; that takes microseconds.)
+const GAP_LIFE: Duration = Duration::from_secs(5);
+
+/// How often it is looked which transactions are open, while there are such gaps.
+const HORIZON: Duration = Duration::from_secs(2);
 
 /// Skipped numbers remembered at most; the oldest are let go.
 const GAPS: usize = 10_000;
@@ -38,11 +42,31 @@ pub(super) struct Row {
 const COLUMNS: &str =
     "pulp_id, seq, name, state::text AS state, worker_id, exclusive_resources, shared_resources";
 
+/// A number without a row.
+#[derive(Debug)]
+struct Gap {
+    since: Instant,
+    /// Transactions below this one may have drawn it.
+    horizon: Option<i64>,
+    /// All of them have ended. If the row is not there now, it never will be.
+    over: bool,
+}
+
+impl Gap {
+    fn new(since: Instant) -> Gap {
+        Gap { since, horizon: None, over: false }
+    }
+}
+
 /// How far the rows are read.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     watermark: i64,
-    gaps: BTreeMap<i64, Instant>,
+    gaps: BTreeMap<i64, Gap>,
+    /// When it was last looked which transactions are open.
+    looked: Option<Instant>,
+    /// What was read and not taken yet: a failure in between must not lose it, it is not read again.
+    found: Vec<Row>,
     recent: HashSet<Uuid>,
     order: VecDeque<Uuid>,
 }
@@ -58,7 +82,7 @@ impl Feed {
                    WHERE NOT EXISTS (SELECT 1 FROM task WHERE seq = number)";
         let now = Instant::now();
         for row in db.query_all_raw(db::sql(sql, [first.into(), self.watermark.into()])).await? {
-            self.gaps.insert(row.try_get("", "number")?, now);
+            self.gaps.insert(row.try_get("", "number")?, Gap::new(now));
         }
         let sql = format!("SELECT {COLUMNS} FROM task WHERE state IN ('running', 'canceling') ORDER BY seq");
         let mut rows: Vec<Row> = parse(db.query_all_raw(db::sql(&sql, [])).await?)?;
@@ -76,54 +100,81 @@ impl Feed {
         }
     }
 
-    /// Tasks that have appeared since, in their order; those found in a gap come with the others of the same read.
-    pub(super) async fn read(&mut self, db: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
+    /// What was found since it was asked last, in order.
+    pub(super) fn take(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Finds tasks that have appeared since, in their order; those in a gap come with the others of the same read.
+    pub(super) async fn read(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        self.look_for_ends(db).await?;
         let sql = format!(
             "(SELECT {COLUMNS} FROM task WHERE seq > $1 ORDER BY seq LIMIT {PAGE})
              UNION ALL (SELECT {COLUMNS} FROM task WHERE seq = ANY($2)) ORDER BY seq"
         );
-        let mut out = Vec::new();
         loop {
             let now = Instant::now();
-            self.gaps.retain(|_, since| now.duration_since(*since) < GAP_LIFE);
             let gaps: Vec<i64> = self.gaps.keys().copied().collect();
             let rows = parse(db.query_all_raw(db::sql(&sql, [self.watermark.into(), gaps.into()])).await?)?;
             let full = rows.len() >= PAGE as usize;
+            self.gaps.retain(|_, gap| !gap.over);
             for row in rows {
                 if row.seq > self.watermark {
                     let skipped = (self.watermark + 1..row.seq).rev().take(GAPS);
-                    self.gaps.extend(skipped.map(|number| (number, now)));
+                    self.gaps.extend(skipped.map(|number| (number, Gap::new(now))));
                     self.watermark = row.seq;
                 } else {
                     self.gaps.remove(&row.seq);
                 }
                 self.remember(row.id);
-                out.push(row);
+                self.found.push(row);
             }
             while self.gaps.len() > GAPS {
                 self.gaps.pop_first();
             }
             if !full {
-                return Ok(out);
+                return Ok(());
             }
         }
     }
 
-    /// Tasks that were announced and not read.
+    /// Finds out which old gaps no open transaction can fill any more.
+    async fn look_for_ends(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        let now = Instant::now();
+        let is_old = |gap: &Gap| now.duration_since(gap.since) > GAP_LIFE;
+        if self.looked.is_some_and(|looked| now.duration_since(looked) < HORIZON)
+            || !self.gaps.values().any(is_old)
+        {
+            return Ok(());
+        }
+        let sql = "SELECT pg_snapshot_xmin(now)::text::bigint AS oldest, pg_snapshot_xmax(now)::text::bigint AS next
+                   FROM pg_current_snapshot() AS now";
+        let Some(row) = db.query_one_raw(db::sql(sql, [])).await? else { return Ok(()) };
+        let (oldest, next): (i64, i64) = (row.try_get("", "oldest")?, row.try_get("", "next")?);
+        for gap in self.gaps.values_mut().filter(|gap| is_old(gap)) {
+            gap.over = gap.horizon.is_some_and(|horizon| horizon <= oldest);
+            gap.horizon.get_or_insert(next);
+        }
+        self.looked = Some(now);
+        Ok(())
+    }
+
+    /// Finds tasks that were announced and not read.
     pub(super) async fn missing(
         &mut self,
         db: &DatabaseConnection,
         announced: impl Iterator<Item = Uuid>,
-    ) -> Result<Vec<Row>, DbErr> {
+    ) -> Result<(), DbErr> {
         let missing: Vec<Uuid> = announced.filter(|id| !self.recent.contains(id)).collect();
         if missing.is_empty() {
-            return Ok(Vec::new());
-        }
-        for id in &missing {
-            self.remember(*id);
+            return Ok(());
         }
         let sql = format!("SELECT {COLUMNS} FROM task WHERE pulp_id = ANY($1) ORDER BY seq");
-        parse(db.query_all_raw(db::sql(&sql, [missing.into()])).await?)
+        self.found.extend(parse(db.query_all_raw(db::sql(&sql, [missing.clone().into()])).await?)?);
+        for id in missing {
+            self.remember(id);
+        }
+        Ok(())
     }
 
     fn remember(&mut self, id: Uuid) {
