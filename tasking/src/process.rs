@@ -11,10 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::heartbeat::Heart;
 
 /// The label under which the resource manager that leads is listed.
 pub const RESOURCE_MANAGER: &str = "resource-manager";
+
+/// How long a process tries to say that it stops.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a process is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,11 +96,25 @@ impl Registration {
         self.heart.silence()
     }
 
-    /// Says that the process stops, so that nobody waits for it.
+    /// Says that the process stops, so that nobody waits for it. A broken connection is no reason to leave without a
+    /// word: it is tried again for some seconds.
+    ///
+    /// # Errors
+    /// If the database does not take it in time.
     pub async fn stop(self) -> Result<()> {
         let sql = "UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
                    WHERE pulp_id = $1 AND gone_at IS NULL";
-        self.db.execute_raw(db::sql(sql, [self.id.into()])).await?;
+        let said = async {
+            let mut backoff = Backoff::default();
+            loop {
+                match self.db.execute_raw(db::sql(sql, [self.id.into()])).await {
+                    Err(error) if db::is_passing(&error) => backoff.pause().await,
+                    other => return other,
+                }
+            }
+        };
+        let late = |_| Error::Unavailable(format!("the database did not answer within {FAREWELL:?}"));
+        tokio::time::timeout(FAREWELL, said).await.map_err(late)??;
         Ok(())
     }
 }
