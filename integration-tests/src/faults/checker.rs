@@ -45,7 +45,7 @@ pub const RULES: [(&str, &str); 15] = [
     ("epoch", "no order of an earlier leader is followed under a later one"),
     ("lease", "a leader whose lease is lost sends nothing more under its epoch"),
     ("acknowledged", "an order is acknowledged only after its effect"),
-    ("files", "every artifact has its bytes, and no other file is left but those with a tombstone"),
+    ("files", "every artifact has its bytes at any time, with the right digest"),
     ("left over", "a clean stop leaves no lock, lease, order or process behind"),
 ];
 
