@@ -118,7 +118,7 @@ impl Builder {
             let name = format!("worker-{number}");
             pulp.spawn(&name, &["worker", "--name", &name]);
         }
-        pulp.ready(self.workers).await;
+        pulp.ready(self.workers + self.managers.min(1)).await;
         pulp
     }
 }
@@ -259,7 +259,7 @@ impl Pulp {
                 let status = client.try_get("/pulp/api/v3/status/").await?;
                 let online = status.body["online_workers"].as_array()?.len();
                 let served = content.try_head("/pulp/content/").await?;
-                (status.status == 200 && served.status == 200 && online > workers).then_some(())
+                (status.status == 200 && served.status == 200 && online >= workers).then_some(())
             }
         })
         .await;

@@ -1,0 +1,97 @@
+//! How long a task waits when there is nothing else to do, and how soon a cancel is seen.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use entities::task::{self, TaskState};
+use integration_tests::tasks::Noop;
+use sea_orm::EntityTrait;
+use uuid::Uuid;
+
+use crate::installation::{Installation, origin};
+use crate::load;
+
+/// Tasks of one measurement.
+const TASKS: usize = 500;
+
+/// Cancels of one measurement.
+const CANCELS: usize = 30;
+
+/// Prints both.
+pub(crate) async fn measure() -> anyhow::Result<()> {
+    let installation = Installation::start(2).await?;
+    println!("from acceptance to start: {}", start(&installation).await?);
+    println!("from cancel to the canceled row: {}", cancel(&installation).await?);
+    Ok(())
+}
+
+/// From the moment a dispatch is answered to the task's start, one task after the other.
+pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Quantiles> {
+    let mut waits = Vec::new();
+    for _ in 0..TASKS {
+        let id = installation.dispatcher.dispatch(&load::task(), origin()).await?;
+        let accepted = Utc::now();
+        tokio::time::sleep(Duration::from_millis(4)).await;
+        waits.push(since(accepted, ended(installation, id, TaskState::Completed).await?.started_at));
+    }
+    Ok(Quantiles::of(waits))
+}
+
+async fn cancel(installation: &Installation) -> anyhow::Result<Quantiles> {
+    let mut waits = Vec::new();
+    for _ in 0..CANCELS {
+        let id = installation
+            .dispatcher
+            .dispatch(&Noop { milliseconds: 60_000, ..Noop::default() }, origin())
+            .await?;
+        while state(installation, id).await?.state != TaskState::Running {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let asked = Utc::now();
+        installation.dispatcher.cancel(id).await?;
+        waits.push(since(asked, ended(installation, id, TaskState::Canceled).await?.finished_at));
+    }
+    Ok(Quantiles::of(waits))
+}
+
+async fn ended(installation: &Installation, id: Uuid, expected: TaskState) -> anyhow::Result<task::Model> {
+    let began = Instant::now();
+    loop {
+        let task = state(installation, id).await?;
+        if task.state == expected {
+            return Ok(task);
+        }
+        anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "a task does not end: {task:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn state(installation: &Installation, id: Uuid) -> anyhow::Result<task::Model> {
+    let task = task::Entity::find_by_id(id).one(&installation.pulp.db).await?;
+    task.ok_or_else(|| anyhow::anyhow!("a task is gone"))
+}
+
+fn since(moment: DateTime<Utc>, then: Option<DateTime<Utc>>) -> f64 {
+    let then = then.unwrap_or(moment);
+    then.signed_duration_since(moment).num_microseconds().unwrap_or_default() as f64 / 1000.0
+}
+
+/// Of milliseconds.
+pub(crate) struct Quantiles {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+impl Quantiles {
+    fn of(mut values: Vec<f64>) -> Quantiles {
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+        Quantiles { p50: at(0.5), p99: at(0.99) }
+    }
+}
+
+impl std::fmt::Display for Quantiles {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "p50 {:.2} ms, p99 {:.2} ms", self.p50, self.p99)
+    }
+}

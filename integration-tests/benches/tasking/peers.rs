@@ -1,0 +1,89 @@
+//! What tasks are compared with: the three commits of a task made by pgbench, and rq.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::installation::Installation;
+
+/// The version of rq whose defaults are known.
+const RQ: &str = "rq==2.6.0";
+
+/// Jobs that rq runs.
+const JOBS: usize = 400;
+
+const SCRIPT: &str = "\\set id random(1, 2000000000)
+INSERT INTO bench (id, state, resources) VALUES (:id, 'waiting', ARRAY['a', 'b']) ON CONFLICT DO NOTHING;
+UPDATE bench SET state = 'running', started_at = clock_timestamp() WHERE id = :id;
+UPDATE bench SET state = 'completed', finished_at = clock_timestamp() WHERE id = :id;
+";
+
+/// Times per second that pgbench inserts a row and updates it twice, each its own commit, with four clients.
+pub(crate) fn three_commits(installation: &Installation) -> anyhow::Result<f64> {
+    let url = &installation.servers.services().database_url;
+    let table = "CREATE TABLE IF NOT EXISTS bench (id bigint PRIMARY KEY, state text NOT NULL, resources text[] NOT NULL,
+                     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), started_at timestamptz,
+                     finished_at timestamptz)";
+    output(Command::new("psql").args(["--quiet", url, "-c", table]))?;
+    let script = installation.servers.directory().join("three-commits.sql");
+    std::fs::write(&script, SCRIPT)?;
+    let mut pgbench = Command::new(binary("pgbench"));
+    pgbench.args(["-n", "-c", "4", "-j", "2", "-T", "5", "-M", "prepared", "-f"]).arg(&script).arg(url);
+    let text = output(&mut pgbench)?;
+    let line = text.lines().find(|line| line.starts_with("tps = "));
+    let figure = line.and_then(|line| line.split_whitespace().nth(2));
+    figure.and_then(|figure| figure.parse().ok()).ok_or_else(|| anyhow::anyhow!("pgbench says: {text}"))
+}
+
+/// Jobs that do nothing, per second, by two workers as they come: each job in a process of its own.
+pub(crate) fn rq(installation: &Installation) -> anyhow::Result<f64> {
+    let environment = installed()?;
+    let socket = installation.servers.services().redis_url.replace("redis+unix://", "unix://");
+    let url = format!("{socket}{}db=9", if socket.contains('?') { '&' } else { '?' });
+    let worker = || {
+        let mut command = Command::new(environment.join("bin/rq"));
+        command.args(["worker", "--quiet", "--url", &url, "bench"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    };
+    let mut workers = [worker()?, worker()?];
+    std::thread::sleep(Duration::from_secs(3));
+    let enqueue = format!(
+        "import redis, rq, time\nq = rq.Queue('bench', connection=redis.Redis.from_url('{url}'))\n\
+         jobs = [q.enqueue('math.sqrt', 4) for _ in range({JOBS})]\n\
+         while q.finished_job_registry.count < {JOBS}: time.sleep(0.01)\n"
+    );
+    let began = Instant::now();
+    let done = output(Command::new(environment.join("bin/python")).args(["-c", &enqueue]));
+    let elapsed = began.elapsed();
+    for worker in &mut workers {
+        let _ = worker.kill();
+        let _ = worker.wait();
+    }
+    done?;
+    Ok(JOBS as f64 / elapsed.as_secs_f64())
+}
+
+fn installed() -> anyhow::Result<PathBuf> {
+    let executable = std::env::current_exe()?;
+    let target = executable.ancestors().nth(3).ok_or_else(|| anyhow::anyhow!("no target directory"))?;
+    let environment = target.join("rq");
+    if !environment.join("bin/rq").exists() {
+        output(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        output(Command::new(environment.join("bin/pip")).args(["install", "--quiet", RQ]))?;
+    }
+    Ok(environment)
+}
+
+fn binary(name: &str) -> PathBuf {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found =
+        installed.map(|version| version.path().join("bin").join(name)).filter(|path| path.exists()).max();
+    found.unwrap_or_else(|| Path::new(name).to_owned())
+}
+
+fn output(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().map_err(|error| anyhow::anyhow!("{command:?}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    anyhow::ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(text)
+}

@@ -1,0 +1,42 @@
+//! The processes of the benchmark: resource managers, and many workers in one.
+
+use std::sync::Arc;
+
+use entities::{Prn, Pulp, settings};
+use integration_tests::tasks;
+use tasking::Shutdown;
+use tasking::resource_manager::{self, ManagerOptions};
+use tasking::worker::{self, WorkerOptions};
+use tokio::task::JoinSet;
+
+/// The name of a resource.
+pub(crate) fn prn(kind: &str, number: usize) -> Prn {
+    serde_json::from_value(format!("prn:bench.{kind}:{number}").into()).expect("a text")
+}
+
+/// `manager`, or `workers PREFIX COUNT`: that many workers in this process.
+pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
+    tasks::install();
+    let settings = Arc::new(settings::load()?.settings);
+    tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
+    let shutdown = Shutdown::new();
+    match arguments {
+        [role] if role == "manager" => {
+            let pulp = Pulp::open(settings, "bench-manager").await?;
+            resource_manager::run(pulp, ManagerOptions::default(), shutdown).await?;
+        }
+        [role, prefix, count] if role == "workers" => {
+            let pulp = Pulp::open(settings, "bench-worker").await?;
+            let mut workers = JoinSet::new();
+            for number in 0..count.parse()? {
+                let options = WorkerOptions { name: Some(format!("{prefix}{number}")), burst: false };
+                workers.spawn(worker::run(pulp.clone(), tasks::all(), options, shutdown.clone()));
+            }
+            while let Some(ended) = workers.join_next().await {
+                ended??;
+            }
+        }
+        _ => anyhow::bail!("no such role: {arguments:?}"),
+    }
+    Ok(())
+}
