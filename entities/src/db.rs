@@ -61,6 +61,19 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     begun.await.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction could not begin: {error}"))))
 }
 
+/// A pool for statements that find single rows, such as the steps of a task's life: plans are made once, and only with
+/// indexes. Postgres would choose, and keep, a scan of the whole table while its statistics say that it is empty.
+pub async fn connect_for_lookups(
+    settings: &Settings,
+    application_name: &str,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let parameters = ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"];
+    let mut parameters = parameters.map(|method| (method, "off".to_owned())).to_vec();
+    parameters.push(("plan_cache_mode", "force_generic_plan".to_owned()));
+    connect_with(settings, application_name, connections, &parameters).await
+}
+
 /// A statement with its values, for queries that are clearer as SQL.
 pub fn sql<const N: usize>(text: &str, values: [Value; N]) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, text, values)

@@ -11,8 +11,8 @@ mod term;
 
 use std::time::Duration;
 
-use entities::Pulp;
 use entities::settings::WorkerStyle;
+use entities::{Pulp, db};
 
 use crate::Shutdown;
 use crate::backoff::Backoff;
@@ -22,6 +22,9 @@ use term::End;
 
 /// The exit status of a manager that does not lead (any more), for supervisors to start it again (T31).
 pub const EXIT_NOT_LEADING: u8 = 75;
+
+/// Sessions of a manager for its routing.
+const SESSIONS: u32 = 2;
 
 /// What a manager does that finds the lease taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +97,8 @@ pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> any
         ready = redis.ready() => ready?,
         () = shutdown.requested() => return Ok(Outcome::Stopped),
     }
-    let mut candidate = Candidate::new(pulp, redis)?;
+    let db = db::connect_for_lookups(&pulp.settings, "pulpcore-resource-manager", SESSIONS).await?;
+    let mut candidate = Candidate::new(pulp, db, redis)?;
     let mut standby = options.standby;
     let mut backoff = Backoff::default();
     loop {

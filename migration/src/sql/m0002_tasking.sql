@@ -73,7 +73,8 @@ CREATE UNIQUE INDEX task_by_seq ON task (seq);
 CREATE INDEX task_unfinished ON task (seq) WHERE state IN ('waiting', 'running', 'canceling');
 CREATE INDEX task_on_worker ON task (worker_id) WHERE state IN ('running', 'canceling');
 CREATE INDEX task_by_creation ON task (pulp_domain_id, pulp_created DESC, pulp_id);
-CREATE INDEX task_by_state ON task (state, finished_at);
+-- No index leads with the state: a plan made while the table was small would look for one task among all that wait.
+CREATE INDEX task_finished ON task (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX task_by_parent ON task (parent_task_id) WHERE parent_task_id IS NOT NULL;
 CREATE INDEX task_by_group ON task (task_group_id) WHERE task_group_id IS NOT NULL;
 CREATE INDEX task_by_cid ON task (logging_cid);
@@ -199,13 +200,12 @@ BEGIN
     task_group := t.task_group_id; created_by := t.created_by;
 END $$;
 
--- Claims a waiting task. (Its statements look up single rows, so their plans may be kept whatever the session says.)
--- `claimed` says whether it is this worker's now, by this token: repeating a call whose answer
+-- Claims a waiting task. `claimed` says whether it is this worker's now, by this token: repeating a call whose answer
 -- was lost gives the same answer. `refusal` says why not: epoch, gone, busy, or the state of the task.
 CREATE FUNCTION claim_task(p_task uuid, p_worker uuid, p_token uuid, p_epoch bigint, p_unblocked timestamptz,
     OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
     OUT domain uuid, OUT task_group uuid, OUT created_by integer)
-LANGUAGE plpgsql SET plan_cache_mode = auto AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     SELECT c.* INTO claimed, refusal, name, logging_cid, args, domain, task_group, created_by
         FROM take_task(p_task, p_worker, p_token, p_unblocked, refuse_claim(p_worker, p_epoch, true)) AS c;
@@ -217,7 +217,7 @@ CREATE FUNCTION finish_task(p_task uuid, p_worker uuid, p_token uuid, p_state te
     p_next uuid, p_next_token uuid, p_epoch bigint, p_unblocked timestamptz,
     OUT final text, OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
     OUT domain uuid, OUT task_group uuid, OUT created_by integer)
-LANGUAGE plpgsql SET plan_cache_mode = auto AS $$
+LANGUAGE plpgsql AS $$
 DECLARE ended task_state;
 BEGIN
     claimed := false;

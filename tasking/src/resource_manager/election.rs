@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use entities::{Pulp, db};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use uuid::Uuid;
 
 use super::Standby;
@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Who would lead.
 pub(super) struct Candidate {
     pulp: Pulp,
+    /// For elections and routing.
+    db: DatabaseConnection,
     redis: Redis,
     connection: ConnectionManager,
     label: String,
@@ -44,9 +46,9 @@ pub(super) enum Election {
 }
 
 impl Candidate {
-    pub(super) fn new(pulp: Pulp, redis: Redis) -> anyhow::Result<Candidate> {
+    pub(super) fn new(pulp: Pulp, db: DatabaseConnection, redis: Redis) -> anyhow::Result<Candidate> {
         let connection = redis.shared()?;
-        Ok(Candidate { pulp, redis, connection, label: process::default_name() })
+        Ok(Candidate { pulp, db, redis, connection, label: process::default_name() })
     }
 
     /// Tries to become the leader; while somebody else is, waits as `standby` says. Losing leaves no trace.
@@ -89,7 +91,7 @@ impl Candidate {
 
     /// Increments the epoch, if nobody else has since the lease was taken.
     async fn lead(&self, lease: &Lease, id: Uuid) -> anyhow::Result<Option<Leader>> {
-        let db = &self.pulp.db;
+        let db = &self.db;
         let row = db.query_one_raw(db::sql("SELECT epoch FROM leader", [])).await?;
         let epoch: i64 =
             row.ok_or_else(|| anyhow::anyhow!("the table leader is empty"))?.try_get("", "epoch")?;
@@ -103,7 +105,8 @@ impl Candidate {
         let grown: Option<i64> = row.map(|row| row.try_get("", "epoch")).transpose()?.flatten();
         let Some(epoch) = grown else { return Ok(None) };
         tracing::info!(epoch, "this resource manager leads");
-        let leader = Leader::new(self.pulp.clone(), self.redis.clone(), lease.clone(), epoch, id)?;
+        let leader =
+            Leader::new(self.pulp.clone(), self.db.clone(), self.redis.clone(), lease.clone(), epoch, id)?;
         Ok(Some(leader))
     }
 }

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use entities::Pulp;
+use sea_orm::DatabaseConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -41,6 +42,7 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Leader {
     pulp: Pulp,
+    db: DatabaseConnection,
     redis: Redis,
     connection: ConnectionManager,
     lease: Lease,
@@ -51,6 +53,7 @@ pub(super) struct Leader {
 impl Leader {
     pub(super) fn new(
         pulp: Pulp,
+        db: DatabaseConnection,
         redis: Redis,
         lease: Lease,
         epoch: i64,
@@ -58,7 +61,7 @@ impl Leader {
     ) -> anyhow::Result<Leader> {
         let registration = Registration::adopt(&pulp, id, pulp.settings.worker_ttl)?;
         let connection = redis.shared()?;
-        Ok(Leader { pulp, redis, connection, lease, epoch, registration })
+        Ok(Leader { pulp, db, redis, connection, lease, epoch, registration })
     }
 
     /// Leads until something ends the term.
@@ -88,8 +91,7 @@ impl Leader {
         let _listener = spawn(listen(self.redis.clone(), ring));
 
         let queue = ManagerQueue::new(self.redis.clone(), self.connection.clone(), self.lease.clone());
-        let mut routing =
-            Routing::new(self.pulp.db.clone(), queue, self.epoch, self.pulp.settings.worker_ttl);
+        let mut routing = Routing::new(self.db.clone(), queue, self.epoch, self.pulp.settings.worker_ttl);
         let mut backoff = Backoff::default();
         loop {
             let until = routing.due().unwrap_or_else(|| Instant::now() + POLL).min(Instant::now() + POLL);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use entities::{Pulp, db};
+use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -31,6 +32,9 @@ const IDLE_BURST: Duration = Duration::from_millis(250);
 /// How long Redis may take to answer a worker between two tasks.
 const REPLY: Duration = Duration::from_millis(500);
 
+/// Sessions for claims, ends and looks at the worker's own rows.
+const LOOKUPS: u32 = 2;
+
 /// How a life ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Death {
@@ -43,6 +47,8 @@ pub(super) enum Death {
 /// A worker with an identity.
 pub(super) struct Life<'a> {
     runner: Runner,
+    /// For claims and ends, which so never wait for the sessions of a task.
+    db: DatabaseConnection,
     registration: Registration,
     redis: Redis,
     reports: ConnectionManager,
@@ -79,6 +85,7 @@ impl<'a> Life<'a> {
         let db =
             db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;
         let pulp = Pulp { db, ..pulp.clone() };
+        let db = db::connect_for_lookups(settings, &id.to_string(), LOOKUPS).await?;
         let directory = settings.working_directory.join(name);
         match tokio::fs::remove_dir_all(&directory).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -97,6 +104,7 @@ impl<'a> Life<'a> {
         tracing::info!(%name, id = %id, "the worker is ready");
         Ok(Life {
             runner,
+            db,
             registration,
             redis: redis.clone(),
             reports,
@@ -111,7 +119,7 @@ impl<'a> Life<'a> {
 
     /// Takes orders until something ends this life.
     pub(super) async fn live(mut self) -> anyhow::Result<Death> {
-        let db = self.runner.pulp.db.clone();
+        let db = self.db.clone();
         let interval = beat_interval(self.runner.pulp.settings.worker_ttl);
         let watching = known::watch(db, self.redis.clone(), self.id(), self.known.clone(), interval);
         let _watch = AbortOnDropHandle::new(tokio::spawn(watching));
@@ -153,7 +161,7 @@ impl<'a> Life<'a> {
                     }
                 }
                 Ok(None) => {
-                    if self.burst && !any_waiting(&self.runner.pulp.db).await.unwrap_or(true) {
+                    if self.burst && !any_waiting(&self.db).await.unwrap_or(true) {
                         return Ok(Death::Stopped);
                     }
                     self.report(Notice::Ready { worker: self.id() }).await;
@@ -177,7 +185,7 @@ impl<'a> Life<'a> {
         if order.worker != self.id() {
             return Ok(Flow::GoOn);
         }
-        let db = self.runner.pulp.db.clone();
+        let db = self.db.clone();
         if sabotage::on(Breakage::AcknowledgeBeforeEffect) {
             self.report(Notice::Ready { worker: self.id() }).await;
         }
