@@ -18,6 +18,8 @@ pub mod lock {
     pub const LEADER: i32 = 0x50_4c;
     /// The schema: one lock, held while it is changed.
     pub const MIGRATION: i32 = 0x50_4d;
+    /// Workers: the second key is a hash of the worker's UUID. Claims take it shared, giving up exclusively.
+    pub const WORKER: i32 = 0x50_57;
 }
 
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address

@@ -1,8 +1,10 @@
 //! What a running task holds: its identity, the handles of the process, and the fenced way to write.
 
+use std::fs::DirBuilder;
 use std::ops::Deref;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use entities::{Href, Prn, Pulp, db};
@@ -33,6 +35,8 @@ struct Inner {
     claim: Claim,
     origin: Origin,
     working_directory: PathBuf,
+    /// Whether it was made.
+    used_directory: OnceLock<()>,
     canceled: CancellationToken,
 }
 
@@ -45,7 +49,14 @@ impl TaskContext {
         working_directory: PathBuf,
         canceled: CancellationToken,
     ) -> TaskContext {
-        TaskContext(Arc::new(Inner { dispatcher, claim, origin, working_directory, canceled }))
+        TaskContext(Arc::new(Inner {
+            dispatcher,
+            claim,
+            origin,
+            working_directory,
+            used_directory: OnceLock::new(),
+            canceled,
+        }))
     }
 
     /// Settings, database, storage and keys.
@@ -68,9 +79,35 @@ impl TaskContext {
         &self.0.origin.logging_cid
     }
 
-    /// A directory for this task alone, removed when it ends.
-    pub fn working_directory(&self) -> &Path {
-        &self.0.working_directory
+    /// A directory for this task alone, made when it is first asked for and removed when the task ends.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn working_directory(&self) -> anyhow::Result<&Path> {
+        let directory = &self.0.working_directory;
+        if self.0.used_directory.get().is_none() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .with_context(|| format!("cannot create the working directory {}", directory.display()))?;
+            // Another thread may have been quicker.
+            let _ = self.0.used_directory.set(());
+        }
+        Ok(directory)
+    }
+
+    /// Removes the working directory, if there is one.
+    pub(crate) async fn remove_working_directory(&self) {
+        if self.0.used_directory.get().is_none() {
+            return;
+        }
+        let directory = &self.0.working_directory;
+        if let Err(error) = tokio::fs::remove_dir_all(directory).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, directory = %directory.display(), "a task's directory cannot be removed");
+        }
     }
 
     /// Fires when the task is canceled. Futures are dropped anyway; blocking work must look here.

@@ -1,10 +1,9 @@
 //! One attempt to run a claimed task: its directory, its span, its future, and how that ended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use entities::{Pulp, db};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use serde_json::{Value, json};
@@ -89,24 +88,19 @@ impl Runner {
         let id = task.claim.task;
         let span = tracing::info_span!("task", cid = %task.origin.logging_cid, task = %id, name = %task.name);
         let directory = self.directory.join(id.to_string());
+        let Claimed { claim, name, args, origin } = task;
+        let cx = TaskContext::new(self.dispatcher.clone(), claim, origin, directory, canceled.clone());
         let ended = async {
             tracing::info!("the task starts");
             let started = std::time::Instant::now();
-            let ended = match create_private(&directory).await {
-                Ok(()) => self.body(task, &directory, canceled, interrupt).await,
-                Err(error) => failed(&error),
-            };
+            let ended = self.body(name, args, cx.clone(), canceled, interrupt).await;
             let milliseconds = started.elapsed().as_millis() as u64;
             tracing::info!(state = ended.state, milliseconds, "the task has ended");
             ended
         }
         .instrument(span)
         .await;
-        if let Err(error) = tokio::fs::remove_dir_all(&directory).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, directory = %directory.display(), "a task's directory cannot be removed");
-        }
+        cx.remove_working_directory().await;
         if ended.state != "completed"
             && let Err(error) = cleanup::incomplete(&self.pulp.db, cleanup::Of::Task(id)).await
         {
@@ -117,15 +111,13 @@ impl Runner {
 
     async fn body(
         &self,
-        task: Claimed,
-        directory: &Path,
+        name: String,
+        args: Value,
+        cx: TaskContext,
         canceled: CancellationToken,
         interrupt: impl Future<Output = Interrupt>,
     ) -> Ended {
-        let Claimed { claim, name, args, origin } = task;
         let tasks = self.tasks.clone();
-        let cx =
-            TaskContext::new(self.dispatcher.clone(), claim, origin, directory.to_owned(), canceled.clone());
         let body = async move { tasks.start(&name, args, cx)?.await }.in_current_span();
         let mut body = AbortOnDropHandle::new(tokio::spawn(body));
         let why = tokio::select! {
@@ -180,15 +172,6 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
-}
-
-async fn create_private(directory: &Path) -> anyhow::Result<()> {
-    tokio::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .await
-        .with_context(|| format!("cannot create the working directory {}", directory.display()))
 }
 
 /// Whether any task waits to be run.

@@ -243,6 +243,11 @@ impl Scheduler {
         unknown.map(|(kind, tasks)| (*kind, tasks.values().copied()))
     }
 
+    /// Whether a task could run and waits only for a worker.
+    pub fn has_runnable(&self) -> bool {
+        self.runnable.values().any(|tasks| !tasks.is_empty())
+    }
+
     /// Unfinished tasks.
     pub fn len(&self) -> usize {
         self.tasks.len()

@@ -135,7 +135,7 @@ BEGIN
 END $$;
 
 -- The steps of a task's life that more than one process takes part in. Locks are taken in one order everywhere:
--- leader (advisory), process, task. 20556 is the key of the leader lock.
+-- leader, worker (advisory: 20556, and 20567 with the hash of the worker), process, task.
 
 -- Becomes the leader: nobody's claim of an older epoch commits after this. NULL if somebody else was quicker, that is
 -- if the epoch is not the one that was read after taking the lease.
@@ -154,22 +154,20 @@ BEGIN
     RETURN grown;
 END $$;
 
--- Takes the locks of a claim. Answers why the worker may not claim, or NULL if it may. Without p_wait a lock that
--- somebody holds is an answer, too.
+-- Takes the locks of a claim: the leader's and the worker's, both shared and in memory only. Answers why the worker may
+-- not claim, or NULL if it may. Without p_wait a lock that somebody holds is an answer, too.
 CREATE FUNCTION refuse_claim(p_worker uuid, p_epoch bigint, p_wait boolean) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     IF p_wait THEN
         PERFORM pg_advisory_xact_lock_shared(20556, 0);
-    ELSIF NOT pg_try_advisory_xact_lock_shared(20556, 0) THEN
+        PERFORM pg_advisory_xact_lock_shared(20567, hashtext(p_worker::text));
+    ELSIF NOT pg_try_advisory_xact_lock_shared(20556, 0)
+          OR NOT pg_try_advisory_xact_lock_shared(20567, hashtext(p_worker::text)) THEN
         RETURN 'busy';
     END IF;
     PERFORM 1 FROM leader WHERE epoch = p_epoch;
     IF NOT FOUND THEN RETURN 'epoch'; END IF;
-    IF p_wait THEN
-        PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL FOR SHARE;
-    ELSE
-        PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL FOR SHARE SKIP LOCKED;
-    END IF;
+    PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL;
     IF NOT FOUND THEN RETURN 'gone'; END IF;
     RETURN NULL;
 END $$;
@@ -275,7 +273,7 @@ CREATE FUNCTION give_up(p_process uuid, p_counter bigint, p_epoch bigint) RETURN
 BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
     IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
-    PERFORM 1 FROM process WHERE pulp_id = p_process FOR NO KEY UPDATE;
+    PERFORM pg_advisory_xact_lock(20567, hashtext(p_process::text));
     PERFORM 1 FROM process_beat WHERE process_id = p_process AND counter <> p_counter;
     IF FOUND THEN RETURN NULL; END IF;
     UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()

@@ -57,4 +57,7 @@ pub(crate) struct Order {
     pub(crate) epoch: i64,
     /// When nothing stood in the task's way any more.
     pub(crate) unblocked_at: DateTime<Utc>,
+    /// Whether other tasks could run as well: it is worth a moment's wait for the next order.
+    #[serde(default)]
+    pub(crate) more: bool,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
 use deadpool_redis::redis::{Direction, RedisResult, cmd, pipe};
+use tokio_util::sync::ReusableBoxFuture;
 
 use super::lease::Lease;
 use super::message::{Notice, Order};
@@ -12,7 +13,7 @@ use super::{ConnectionManager, Redis, scripts};
 use crate::codec;
 
 /// How many notices the manager takes at once.
-pub(crate) const BATCH: usize = 256;
+const BATCH: usize = 256;
 
 /// The manager's side: notices come in, orders go out. All of it only while the lease is ours; a lost lease is
 /// answered with `None` or false.
@@ -21,6 +22,24 @@ pub(crate) struct ManagerQueue {
     redis: Redis,
     connection: ConnectionManager,
     lease: Lease,
+}
+
+/// Notices whose effects are done, to acknowledge.
+#[derive(Clone, Debug)]
+pub(crate) enum Taken {
+    /// So many of the oldest.
+    Oldest(usize),
+    /// This one.
+    This(Vec<u8>),
+}
+
+/// What was heard at the queue of the manager. It is on the processing list then.
+#[derive(Clone, Debug)]
+pub(crate) enum Bell {
+    /// Something.
+    Anything,
+    /// This notice, of these bytes.
+    Notice(Notice, Vec<u8>),
 }
 
 /// An order in a worker's queue.
@@ -37,19 +56,26 @@ impl ManagerQueue {
         ManagerQueue { redis, connection, lease }
     }
 
-    /// The notices that are not acknowledged, oldest first, with new ones to fill the batch. What cannot be read is
-    /// kept aside, and is not among those to acknowledge.
-    pub(crate) async fn take(&mut self) -> RedisResult<Option<Vec<Notice>>> {
+    /// Sends orders and acknowledges notices. Answers those that are not acknowledged then, oldest first, with new ones
+    /// to fill the batch. What cannot be read is kept aside, and is not among them.
+    pub(crate) async fn exchange(
+        &mut self,
+        orders: &[Sent],
+        taken: &Taken,
+    ) -> RedisResult<Option<Vec<Notice>>> {
         let keys = &self.redis.keys;
         let processing = keys.processing(crate::process::RESOURCE_MANAGER);
-        let taken: Option<Vec<Vec<u8>>> = scripts::TAKE
-            .key(self.lease.key())
-            .key(keys.manager())
-            .key(&processing)
-            .arg(self.lease.value())
-            .arg(BATCH)
-            .invoke_async(&mut self.connection)
-            .await?;
+        let mut call = scripts::EXCHANGE.prepare_invoke();
+        call.key(self.lease.key()).key(keys.manager()).key(&processing);
+        let (count, this) = match taken {
+            Taken::Oldest(count) => (*count, &[][..]),
+            Taken::This(bytes) => (0, &bytes[..]),
+        };
+        call.arg(self.lease.value()).arg(count).arg(BATCH).arg(this);
+        for order in orders {
+            call.key(keys.queue(&order.name)).arg(order.bytes.as_slice());
+        }
+        let taken: Option<Vec<Vec<u8>>> = call.invoke_async(&mut self.connection).await?;
         let Some(taken) = taken else { return Ok(None) };
         let mut notices = Vec::with_capacity(taken.len());
         for bytes in taken {
@@ -67,21 +93,6 @@ impl ManagerQueue {
             }
         }
         Ok(Some(notices))
-    }
-
-    /// Sends orders and acknowledges the oldest `acknowledged` notices.
-    pub(crate) async fn send(&mut self, orders: &[Sent], acknowledged: usize) -> RedisResult<bool> {
-        if orders.is_empty() && acknowledged == 0 {
-            return Ok(true);
-        }
-        let mut call = scripts::SEND.prepare_invoke();
-        call.key(self.lease.key()).key(self.redis.keys.processing(crate::process::RESOURCE_MANAGER));
-        call.arg(self.lease.value()).arg(acknowledged);
-        for order in orders {
-            call.key(self.redis.keys.queue(&order.name)).arg(order.bytes.as_slice());
-        }
-        let done: i64 = call.invoke_async(&mut self.connection).await?;
-        Ok(done == 1)
     }
 
     /// Deletes the lists of workers that are gone: what was ordered there is ordered again. False if the lease is not
@@ -108,25 +119,38 @@ impl ManagerQueue {
     }
 }
 
-/// Waits until a notice has come, which is then on the processing list; false after `timeout`.
+/// Waits until a notice has come; `None` after `timeout`.
 pub(crate) async fn await_notice(
     connection: &mut MultiplexedConnection,
     redis: &Redis,
     timeout: Duration,
-) -> RedisResult<bool> {
+) -> RedisResult<Option<Bell>> {
     let keys = &redis.keys;
     let (queue, processing) = (keys.manager(), keys.processing(crate::process::RESOURCE_MANAGER));
-    let moved: Option<Vec<u8>> = block_move(connection, &queue, &processing, timeout).await?;
-    Ok(moved.is_some())
+    let moved = block_move(connection, &queue, &processing, timeout).await?;
+    Ok(moved.map(|bytes| match codec::decode(&bytes) {
+        Ok(notice) => Bell::Notice(notice, bytes),
+        Err(_) => Bell::Anything,
+    }))
 }
 
 /// The worker's side: orders come in.
-#[derive(Debug)]
 pub(crate) struct WorkerQueue {
     connection: MultiplexedConnection,
     queue: String,
     processing: String,
     rejected: String,
+    /// A wait that was begun. It goes on when nobody looks, and what comes is not lost.
+    waiting: Option<ReusableBoxFuture<'static, RedisResult<Option<Vec<u8>>>>>,
+}
+
+/// An order and how to acknowledge it.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// What to do.
+    pub(crate) order: Order,
+    /// Its bytes, which are on the processing list.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl WorkerQueue {
@@ -134,17 +158,30 @@ impl WorkerQueue {
     pub(crate) async fn open(redis: &Redis, name: &str) -> RedisResult<WorkerQueue> {
         let connection = redis.blocking().await?;
         let (queue, processing) = (redis.keys.queue(name), redis.keys.processing(name));
-        Ok(WorkerQueue { connection, queue, processing, rejected: redis.keys.rejected(name) })
+        let rejected = redis.keys.rejected(name);
+        Ok(WorkerQueue { connection, queue, processing, rejected, waiting: None })
     }
 
-    /// Waits for an order; `None` after `timeout`, or when something else was there, which is kept aside.
-    pub(crate) async fn wait(&mut self, timeout: Duration) -> RedisResult<Option<Order>> {
-        let bytes = block_move(&mut self.connection, &self.queue, &self.processing, timeout).await?;
-        self.read(bytes).await
+    /// Waits for an order; `None` after about `timeout`, or when something else was there, which is kept aside. May be
+    /// dropped.
+    pub(crate) async fn wait(&mut self, timeout: Duration) -> RedisResult<Option<Received>> {
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let mut connection = self.connection.clone();
+            let (queue, processing) = (self.queue.clone(), self.processing.clone());
+            ReusableBoxFuture::new(
+                async move { block_move(&mut connection, &queue, &processing, timeout).await },
+            )
+        });
+        let bytes = waiting.await;
+        self.waiting = None;
+        self.read(bytes?).await
     }
 
     /// The next order if there is one.
-    pub(crate) async fn next(&mut self) -> RedisResult<Option<Order>> {
+    pub(crate) async fn next(&mut self) -> RedisResult<Option<Received>> {
+        if self.waiting.is_some() {
+            return Ok(None);
+        }
         let bytes: Option<Vec<u8>> = cmd("LMOVE")
             .arg(&self.queue)
             .arg(&self.processing)
@@ -155,10 +192,10 @@ impl WorkerQueue {
         self.read(bytes).await
     }
 
-    async fn read(&mut self, bytes: Option<Vec<u8>>) -> RedisResult<Option<Order>> {
+    async fn read(&mut self, bytes: Option<Vec<u8>>) -> RedisResult<Option<Received>> {
         let Some(bytes) = bytes else { return Ok(None) };
         match codec::decode(&bytes) {
-            Ok(order) => Ok(Some(order)),
+            Ok(order) => Ok(Some(Received { order, bytes })),
             Err(error) => {
                 let place = Place { lease: None, processing: &self.processing, rejected: &self.rejected };
                 rejected::reject(&mut self.connection, &place, &bytes, &format!("{error:#}")).await?;
@@ -168,16 +205,24 @@ impl WorkerQueue {
     }
 }
 
-/// Tells the manager, and acknowledges the orders that a worker has taken.
+/// Tells the manager, and acknowledges orders whose effects are done; all that the worker has taken if none is named.
 pub(crate) async fn report(
     connection: &mut ConnectionManager,
     redis: &Redis,
     worker_name: &str,
     notice: &Notice,
+    done: &[Vec<u8>],
 ) -> anyhow::Result<()> {
     let bytes = codec::encode(notice)?;
+    let processing = redis.keys.processing(worker_name);
     let mut pipe = pipe();
-    pipe.rpush(redis.keys.manager(), bytes).ignore().del(redis.keys.processing(worker_name)).ignore();
+    pipe.rpush(redis.keys.manager(), bytes).ignore();
+    for order in done {
+        pipe.lrem(&processing, 1, order).ignore();
+    }
+    if done.is_empty() {
+        pipe.del(&processing).ignore();
+    }
     let () = pipe.query_async(connection).await?;
     Ok(())
 }

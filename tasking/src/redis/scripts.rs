@@ -34,27 +34,21 @@ pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Moves notices to the processing list and answers all that is there; nothing at all if the lease is not ours.
-/// Keys: lease, queue, processing list. Arguments: our value, how many at most.
-pub(super) static TAKE: LazyLock<Script> = LazyLock::new(|| {
+/// Sends orders, acknowledges the oldest notices, moves new ones to the processing list, and answers all that is there
+/// then; nothing at all if the lease is not ours.
+/// Keys: lease, queue, processing list, then a queue per order. Arguments: our value, how many
+/// to acknowledge, how many to take at most, one more to acknowledge or nothing, then the orders.
+pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
-         local room = tonumber(ARGV[2]) - redis.call('LLEN', KEYS[3])
+         for i = 4, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[i + 1]) end
+         if ARGV[2] ~= '0' then redis.call('LTRIM', KEYS[3], ARGV[2], -1) end
+         if ARGV[4] ~= '' then redis.call('LREM', KEYS[3], 1, ARGV[4]) end
+         local room = tonumber(ARGV[3]) - redis.call('LLEN', KEYS[3])
          for _ = 1, room do
              if not redis.call('LMOVE', KEYS[2], KEYS[3], 'LEFT', 'RIGHT') then break end
          end
-         return redis.call('LRANGE', KEYS[3], 0, tonumber(ARGV[2]) - 1)",
-    )
-});
-
-/// Sends orders and acknowledges notices. 1, or 0 if the lease is not ours.
-/// Keys: lease, processing list, then a queue per order. Arguments: our value, how many notices, then the orders.
-pub(super) static SEND: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-         for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[i]) end
-         if ARGV[2] ~= '0' then redis.call('LTRIM', KEYS[2], ARGV[2], -1) end
-         return 1",
+         return redis.call('LRANGE', KEYS[3], 0, tonumber(ARGV[3]) - 1)",
     )
 });
 

@@ -50,7 +50,7 @@ impl Routing {
                 self.queue.take_back(&[sent]).await?.ok_or(Trouble::NotOurs)?;
             }
             if self.scheduler.current(worker) == Some(task) && tries < TRIES {
-                self.resend(task, worker).await?;
+                self.resend(task, worker)?;
                 continue;
             }
             if self.scheduler.current(worker) == Some(task) {

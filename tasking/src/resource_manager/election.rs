@@ -96,8 +96,7 @@ impl Candidate {
         let epoch: i64 =
             row.ok_or_else(|| anyhow::anyhow!("the table leader is empty"))?.try_get("", "epoch")?;
         if sabotage::on(Breakage::LateEpoch) {
-            let (pulp, redis) = (self.pulp.clone(), self.redis.clone());
-            return Ok(Some(Leader::new(pulp, redis, lease.clone(), epoch + 1, id)?));
+            return Ok(Some(self.leader(lease, epoch + 1, id)?));
         }
         let sql = "SELECT become_leader($1, $2, $3, $4) AS epoch";
         let values = [id.into(), process::RESOURCE_MANAGER.into(), process::versions().into(), epoch.into()];
@@ -105,8 +104,11 @@ impl Candidate {
         let grown: Option<i64> = row.map(|row| row.try_get("", "epoch")).transpose()?.flatten();
         let Some(epoch) = grown else { return Ok(None) };
         tracing::info!(epoch, "this resource manager leads");
-        let leader =
-            Leader::new(self.pulp.clone(), self.db.clone(), self.redis.clone(), lease.clone(), epoch, id)?;
-        Ok(Some(leader))
+        Ok(Some(self.leader(lease, epoch, id)?))
+    }
+
+    fn leader(&self, lease: &Lease, epoch: i64, id: Uuid) -> anyhow::Result<Leader> {
+        let (pulp, db, redis) = (self.pulp.clone(), self.db.clone(), self.redis.clone());
+        Leader::new(pulp, db, redis, lease.clone(), epoch, id)
     }
 }

@@ -15,9 +15,12 @@ use super::rows::{Feed, Row};
 use crate::codec;
 use crate::giving_up::GivenUp;
 use crate::redis::message::{Notice, Order};
-use crate::redis::queue::{BATCH, ManagerQueue, Sent};
+use crate::redis::queue::{Bell, ManagerQueue, Sent, Taken};
 use crate::sabotage::{self, Breakage};
 use crate::scheduler::{Assignment, Scheduler};
+
+/// How often the rows are read for tasks whose doorbell was not heard.
+pub(super) const POLL: Duration = Duration::from_secs(1);
 
 /// How often everything that is believed to be with a worker is compared with the rows.
 const SWEEP: Duration = Duration::from_secs(3);
@@ -59,6 +62,11 @@ pub(super) struct Routing {
     /// Workers that do not take what is sent to them. They get nothing until they say something.
     pub(super) unwell: HashSet<Uuid>,
     given_up: Vec<GivenUp>,
+    /// Orders that are due once more.
+    again: Vec<Sent>,
+    /// Notices that came with the answer to the last orders.
+    pending: Vec<Notice>,
+    polled: Option<Instant>,
     swept: Option<Instant>,
 }
 
@@ -82,13 +90,20 @@ impl Routing {
             kinds: Kinds::new(patience),
             unwell: HashSet::new(),
             given_up: Vec::new(),
+            again: Vec::new(),
+            pending: Vec::new(),
+            polled: None,
             swept: None,
         }
     }
 
-    /// When the next step is due if nothing happens. At once before the first one.
-    pub(super) fn due(&self) -> Option<Instant> {
-        if self.begun { self.book.due() } else { Some(Instant::now()) }
+    /// When the next step is due if nothing happens.
+    pub(super) fn due(&self) -> Instant {
+        let now = Instant::now();
+        if !self.begun || !self.pending.is_empty() {
+            return now;
+        }
+        self.book.due().unwrap_or(now + POLL).min(now + POLL)
     }
 
     /// A worker was given up.
@@ -99,39 +114,53 @@ impl Routing {
     /// What was sent may be lost: looks at all of it in the next step.
     pub(super) fn doubt(&mut self) {
         self.book.doubt();
+        self.pending.clear();
         self.swept = None;
     }
 
-    /// Takes in what has happened, and sends what follows from it. Notices are taken if there are said to be some,
-    /// and at every sweep.
-    pub(super) async fn step(&mut self, notices: bool) -> Result<(), Trouble> {
+    /// Takes in what has happened, and sends what follows from it. Notices are taken if there are said to be some, and
+    /// now and then.
+    pub(super) async fn step(&mut self, rung: Option<Bell>) -> Result<(), Trouble> {
         let sweeps = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
+        let polls = sweeps || self.polled.is_none_or(|polled| polled.elapsed() >= POLL);
         if !self.begun {
             self.begin().await?;
         }
-        let mut taken = Vec::new();
-        let due = self.book.due().is_some_and(|due| due <= Instant::now());
-        if notices || sweeps || !due {
-            taken = self.queue.take().await?.ok_or(Trouble::NotOurs)?;
-            self.read(&taken).await?;
+        let mut notices = std::mem::take(&mut self.pending);
+        let mut taken = Taken::Oldest(notices.len());
+        if notices.is_empty() {
+            match rung {
+                Some(Bell::Notice(notice, bytes)) if !polls => {
+                    notices = vec![notice];
+                    taken = Taken::This(bytes);
+                }
+                Some(_) => notices = self.exchange(&[], &taken).await?,
+                None if polls => notices = self.exchange(&[], &taken).await?,
+                None => {}
+            }
+            if let Taken::Oldest(count) = &mut taken {
+                *count = notices.len();
+            }
         }
-        self.digest(&taken).await?;
+        if polls || notices.iter().any(|notice| matches!(notice, Notice::Dispatched { .. })) {
+            self.read(&notices).await?;
+            self.polled = Some(Instant::now());
+        }
+        self.digest(&notices).await?;
         if sweeps {
             self.sweep().await?;
-        }
-        self.clock().await?;
-        self.send(taken.len()).await?;
-        if sweeps {
             self.swept = Some(Instant::now());
         }
-        // A full batch means that there is more.
-        while taken.len() >= BATCH {
-            taken = self.queue.take().await?.ok_or(Trouble::NotOurs)?;
-            self.read(&taken).await?;
-            self.digest(&taken).await?;
-            self.send(taken.len()).await?;
+        self.clock().await?;
+        let orders = self.place().await?;
+        if !orders.is_empty() || !notices.is_empty() {
+            self.pending = self.exchange(&orders, &taken).await?;
         }
         Ok(())
+    }
+
+    async fn exchange(&mut self, orders: &[Sent], taken: &Taken) -> Result<Vec<Notice>, Trouble> {
+        self.queue.exchange(orders, taken).await?.ok_or(Trouble::NotOurs)
     }
 
     /// Makes everything from the rows: first what runs, which holds its resources, then what waits.
@@ -240,8 +269,8 @@ impl Routing {
         Ok(())
     }
 
-    /// Places what can be placed, and acknowledges the notices whose effects are done with that.
-    async fn send(&mut self, acknowledged: usize) -> Result<(), Trouble> {
+    /// Places what can be placed; answers the orders to send.
+    async fn place(&mut self) -> Result<Vec<Sent>, Trouble> {
         let mut assignments = self.scheduler.assignments();
         let mut recalled = Vec::new();
         for assignment in &assignments {
@@ -261,7 +290,7 @@ impl Routing {
             }
             assignments.extend(self.scheduler.assignments());
         }
-        let mut orders = Vec::new();
+        let mut orders = std::mem::take(&mut self.again);
         for assignment in assignments {
             let (task, worker, runs) = match assignment {
                 Assignment::Run { task, worker } => (task, worker, true),
@@ -275,23 +304,20 @@ impl Routing {
             }
             orders.push(sent);
         }
-        match self.queue.send(&orders, acknowledged).await? {
-            true => Ok(()),
-            false => Err(Trouble::NotOurs),
-        }
+        Ok(orders)
     }
 
-    pub(super) async fn resend(&mut self, task: Uuid, worker: Uuid) -> Result<(), Trouble> {
+    /// Sends the order for a task once more, with the next ones.
+    pub(super) fn resend(&mut self, task: Uuid, worker: Uuid) -> Result<(), Trouble> {
         let sent = self.order(task, worker)?;
         self.book.sent(task, worker, sent.clone());
-        match self.queue.send(&[sent], 0).await? {
-            true => Ok(()),
-            false => Err(Trouble::NotOurs),
-        }
+        self.again.push(sent);
+        Ok(())
     }
 
     fn order(&self, task: Uuid, worker: Uuid) -> Result<Sent, Trouble> {
-        let order = Order { task, worker, epoch: self.epoch, unblocked_at: Utc::now() };
+        let more = self.scheduler.has_runnable();
+        let order = Order { task, worker, epoch: self.epoch, unblocked_at: Utc::now(), more };
         let bytes = codec::encode(&order).map_err(Trouble::Passing)?;
         let name = self.names.get(&worker).context("a worker without a name").map_err(Trouble::Passing)?;
         Ok(Sent { name: name.clone(), bytes })

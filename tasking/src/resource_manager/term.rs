@@ -3,11 +3,12 @@
 //! Nothing here is kept anywhere else: a term begins with the rows, and whatever goes wrong in it, another look at
 //! the rows puts right.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use entities::Pulp;
 use sea_orm::DatabaseConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -18,11 +19,8 @@ use crate::backoff::Backoff;
 use crate::giving_up::{self, GivenUp};
 use crate::process::Registration;
 use crate::redis::lease::{Held, Lease};
-use crate::redis::queue::{ManagerQueue, await_notice};
+use crate::redis::queue::{Bell, ManagerQueue, await_notice};
 use crate::redis::{ConnectionManager, Redis, RedisResult};
-
-/// How long the manager sleeps at most before it looks at the rows by itself.
-const POLL: Duration = Duration::from_secs(1);
 
 /// How a term ended.
 #[derive(Debug)]
@@ -87,25 +85,30 @@ impl Leader {
         let (told, mut given_up) = mpsc::channel::<GivenUp>(64);
         let _observer = spawn(giving_up::watch(self.pulp.settings.clone(), Some(self.epoch), told));
         let _housekeeper = spawn(housekeeping::run(self.pulp.clone()));
-        let (ring, mut bell) = mpsc::channel::<()>(1);
-        let _listener = spawn(listen(self.redis.clone(), ring));
+        let (ring, mut bell) = mpsc::channel(1);
+        let idle = Arc::new(Notify::new());
+        let _listener = spawn(listen(self.redis.clone(), idle.clone(), ring));
 
         let queue = ManagerQueue::new(self.redis.clone(), self.connection.clone(), self.lease.clone());
         let mut routing = Routing::new(self.db.clone(), queue, self.epoch, self.pulp.settings.worker_ttl);
         let mut backoff = Backoff::default();
         loop {
-            let until = routing.due().unwrap_or_else(|| Instant::now() + POLL).min(Instant::now() + POLL);
-            let mut looks = true;
+            let due = routing.due();
+            if due > Instant::now() {
+                idle.notify_one();
+            }
+            let mut rung = None;
             tokio::select! {
+                biased;
                 changed = held.changed() => match changed {
                     Ok(()) => return lost(held.borrow().clone()),
                     Err(_) => return End::LeaseMissing,
                 },
                 Some(given_up) = given_up.recv() => routing.given_up(given_up),
-                Some(()) = bell.recv() => {}
-                () = tokio::time::sleep_until(until.into()) => looks = false,
+                heard = bell.recv() => rung = heard,
+                () = tokio::time::sleep_until(due.into()) => {}
             }
-            match routing.step(looks).await {
+            match routing.step(rung).await {
                 Ok(()) => backoff.reset(),
                 Err(Trouble::NotOurs) => {
                     if let Ok(held) = self.lease.renew(&mut self.connection).await
@@ -154,25 +157,27 @@ async fn keep(lease: Lease, mut connection: ConnectionManager, held: watch::Send
     }
 }
 
-/// Rings when a notice has come, on a connection of its own.
-async fn listen(redis: Redis, ring: mpsc::Sender<()>) {
+/// Rings when a notice has come, on a connection of its own. Listens only while the manager is idle: while it works,
+/// notices come with the answers to its orders.
+async fn listen(redis: Redis, idle: Arc<Notify>, ring: mpsc::Sender<Bell>) {
     let mut backoff = Backoff::default();
     loop {
         let heard: RedisResult<()> = async {
             let mut connection = redis.blocking().await?;
             // What came while nobody listened.
-            let _ = ring.send(()).await;
+            let _ = ring.send(Bell::Anything).await;
             loop {
                 let come = await_notice(&mut connection, &redis, Duration::from_secs(5));
                 let come = tokio::time::timeout(Duration::from_secs(10), come).await;
                 backoff.reset();
                 match come {
-                    Ok(Ok(true)) => {
-                        if ring.send(()).await.is_err() {
+                    Ok(Ok(Some(bell))) => {
+                        if ring.send(bell).await.is_err() {
                             return Ok(());
                         }
+                        idle.notified().await;
                     }
-                    Ok(Ok(false)) => {}
+                    Ok(Ok(None)) => {}
                     Ok(Err(error)) => return Err(error),
                     Err(_) => return Ok(()),
                 }

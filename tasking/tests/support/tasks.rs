@@ -51,7 +51,7 @@ impl Task for Nap {
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        std::fs::write(cx.working_directory().join("file"), "text")?;
+        std::fs::write(cx.working_directory()?.join("file"), "text")?;
         let report = cx.progress("Napping", "nap", None).await?;
         tokio::time::sleep(Duration::from_millis(self.milliseconds)).await;
         drop(report);
