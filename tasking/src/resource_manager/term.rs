@@ -94,7 +94,9 @@ impl Leader {
         let mut backoff = Backoff::default();
         loop {
             let due = routing.due();
-            if due > Instant::now() {
+            // A timer that is due already would still take a millisecond.
+            let at_once = due <= Instant::now();
+            if !at_once {
                 idle.notify_one();
             }
             let mut rung = None;
@@ -106,6 +108,7 @@ impl Leader {
                 },
                 Some(given_up) = given_up.recv() => routing.given_up(given_up),
                 heard = bell.recv() => rung = heard,
+                () = std::future::ready(()), if at_once => {}
                 () = tokio::time::sleep_until(due.into()) => {}
             }
             match routing.step(rung).await {
