@@ -22,6 +22,9 @@ pub mod lock {
     pub const WORKER: i32 = 0x50_57;
 }
 
+/// A session that was idle for so long is tried before it is used: a server that was restarted since has ended it.
+const SUSPICIOUS: Duration = Duration::from_millis(100);
+
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
 /// or password shows at once.
 pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
@@ -43,7 +46,7 @@ pub async fn connect_with(
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .idle_timeout(Duration::from_secs(60))
-        .test_before_acquire_if_idle_for(Duration::from_secs(5))
+        .test_before_acquire_if_idle_for(SUSPICIOUS)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |options| {
             let options = options.application_name(&name);
