@@ -104,27 +104,32 @@ async fn a_claim_without_the_leader_lock() {
     let broken = Broken::Function("refuse_claim", "PERFORM pg_advisory_xact_lock_shared(20556, 0);", "NULL;");
     shows("exclusive", 2, LONG, broken, async |stage: &mut Stage| {
         let late = Late::draw(stage, 1, 4000).await;
-        // A claim stands still between its checks and its write: its worker's row is taken.
+        // A claim stands still between its checks and its write: its worker's lock is taken until the task's row is.
         let mut holders = Vec::new();
         for name in ["worker-1", "worker-2"] {
             let mut holder = stage.system.servers.database().await;
             sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
-            let sql = "SELECT FROM process WHERE name = $1 AND gone_at IS NULL FOR UPDATE";
+            let sql = "SELECT pg_advisory_xact_lock(20567, hashtext(pulp_id::text)) FROM process
+                       WHERE name = $1 AND gone_at IS NULL";
             sqlx::query(sql).bind(name).execute(&mut holder).await.unwrap();
-            holders.push((name, holder));
+            holders.push(holder);
         }
         let successor = stage.nap(&[1], 100).await;
-        let worker = stage.ordered(successor).await;
-        holders.retain(|(name, _)| *name == worker);
+        stage.ordered(successor).await;
+        let mut row = stage.system.servers.database().await;
+        sqlx::raw_sql("BEGIN").execute(&mut row).await.unwrap();
+        let sql = "SELECT FROM task WHERE pulp_id = $1 FOR UPDATE";
+        sqlx::query(sql).bind(successor).execute(&mut row).await.unwrap();
+        for holder in holders {
+            holder.close().await.unwrap();
+        }
         tokio::time::sleep(Duration::from_millis(300)).await;
         let late = late.commit().await;
         let leader = stage.system.leader().await.unwrap();
         stage.system.slot(&leader).signal(Signal::KILL);
         // A sound leader waits for the claim that stands still.
         stage.is(late, "running", SOON).await;
-        for (_, holder) in holders {
-            holder.close().await.unwrap();
-        }
+        row.close().await.unwrap();
     })
     .await;
 }

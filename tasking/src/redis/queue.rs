@@ -205,23 +205,36 @@ impl WorkerQueue {
     }
 }
 
-/// Tells the manager, and acknowledges orders whose effects are done; all that the worker has taken if none is named.
+/// What a worker acknowledges of the orders that it has taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Done<'a> {
+    /// These: their effects are done.
+    These(&'a [Vec<u8>]),
+    /// All: nobody will ever see what else is on the list.
+    All,
+}
+
+/// Tells the manager, and acknowledges orders.
 pub(crate) async fn report(
     connection: &mut ConnectionManager,
     redis: &Redis,
     worker_name: &str,
     notice: &Notice,
-    done: &[Vec<u8>],
+    done: Done<'_>,
 ) -> anyhow::Result<()> {
     let bytes = codec::encode(notice)?;
     let processing = redis.keys.processing(worker_name);
     let mut pipe = pipe();
     pipe.rpush(redis.keys.manager(), bytes).ignore();
-    for order in done {
-        pipe.lrem(&processing, 1, order).ignore();
-    }
-    if done.is_empty() {
-        pipe.del(&processing).ignore();
+    match done {
+        Done::These(orders) => {
+            for order in orders {
+                pipe.lrem(&processing, 1, order).ignore();
+            }
+        }
+        Done::All => {
+            pipe.del(&processing).ignore();
+        }
     }
     let () = pipe.query_async(connection).await?;
     Ok(())

@@ -17,7 +17,7 @@ use crate::claims::{self, Answer};
 use crate::context::Claim;
 use crate::process::{ProcessKind, Registration, beat_interval};
 use crate::redis::message::Notice;
-use crate::redis::queue::{self, Received, WorkerQueue};
+use crate::redis::queue::{self, Done, Received, WorkerQueue};
 use crate::redis::{ConnectionManager, Redis};
 use crate::run::{Claimed, Ended, Interrupt, Runner, any_waiting};
 use crate::sabotage::{self, Breakage};
@@ -152,7 +152,7 @@ impl<'a> Life<'a> {
     async fn take_orders(&mut self) -> anyhow::Result<Death> {
         let gone = self.registration.gone().clone();
         let mut backoff = Backoff::default();
-        self.report(Some(Notice::Ready { worker: self.id() })).await;
+        self.ready(Done::All).await;
         loop {
             if self.shutdown.is_requested() {
                 return Ok(Death::Stopped);
@@ -174,7 +174,7 @@ impl<'a> Life<'a> {
                     if self.burst && !any_waiting(&self.db).await.unwrap_or(true) {
                         return Ok(Death::Stopped);
                     }
-                    self.report(Some(Notice::Ready { worker: self.id() })).await;
+                    self.ready(Done::All).await;
                 }
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "the queue cannot be read; trying again");
@@ -184,7 +184,8 @@ impl<'a> Life<'a> {
                         () = self.shutdown.requested() => return Ok(Death::Stopped),
                         () = gone.cancelled() => return Ok(Death::GivenUp),
                     }
-                    self.report(Some(Notice::Ready { worker: self.id() })).await;
+                    // An order may have been on its way; it is acknowledged when the worker is idle.
+                    self.ready(Done::These(&[])).await;
                 }
             }
         }
@@ -198,7 +199,7 @@ impl<'a> Life<'a> {
         }
         let db = self.db.clone();
         if sabotage::on(Breakage::AcknowledgeBeforeEffect) {
-            self.report(Some(Notice::Ready { worker: self.id() })).await;
+            self.ready(Done::All).await;
         }
         let claim = claims::draw_for(&order);
         self.known.add(claim);
@@ -219,7 +220,8 @@ impl<'a> Life<'a> {
             let (claim, started) = (task.claim, Instant::now());
             let told = std::mem::take(&mut self.done);
             // The manager is told of the last end while this task runs already.
-            let ((), ended) = tokio::join!(self.tell(notice.take(), &told), self.run(task, gone));
+            let ((), ended) =
+                tokio::join!(self.tell(notice.take(), Done::These(&told)), self.run(task, gone));
             let stuck = ended.stuck;
             let patience = if more && started.elapsed() < QUICK { PROMPT } else { Duration::ZERO };
             let next = match stuck || self.shutdown.is_requested() {
@@ -262,6 +264,11 @@ impl<'a> Life<'a> {
         }
         self.report(notice).await;
         Ok(self.flow(gone))
+    }
+
+    /// Tells the manager that the worker has nothing to do.
+    async fn ready(&self, done: Done<'_>) {
+        self.tell(Some(Notice::Ready { worker: self.id() }), done).await;
     }
 
     /// Tells the manager that a claim was refused.
@@ -317,11 +324,11 @@ impl<'a> Life<'a> {
     /// Tells the manager, if Redis is there, and acknowledges what is done.
     async fn report(&mut self, notice: Option<Notice>) {
         let done = std::mem::take(&mut self.done);
-        self.tell(notice, &done).await;
+        self.tell(notice, Done::These(&done)).await;
     }
 
     /// Tells the manager, if Redis is there; otherwise it finds out by itself.
-    async fn tell(&self, notice: Option<Notice>, done: &[Vec<u8>]) {
+    async fn tell(&self, notice: Option<Notice>, done: Done<'_>) {
         let Some(notice) = notice else { return };
         let mut reports = self.reports.clone();
         let told = queue::report(&mut reports, &self.redis, self.name, &notice, done);
