@@ -138,6 +138,10 @@ async fn a_claim_without_the_leader_lock() {
 async fn a_claim_that_does_not_check_the_worker() {
     let broken = Broken::Function("refuse_claim", "IF NOT FOUND THEN RETURN 'gone'; END IF;", "");
     shows("given up", 1, Duration::from_secs(2), broken, async |stage: &mut Stage| {
+        // It waits for an order when it is stopped, so the order is on its way already when it is given up.
+        let first = stage.nap(&[], 10).await;
+        assert!(stage.is(first, "completed", SOON).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
         let worker = stage.system.slot("worker-1");
         worker.signal(Signal::STOP);
         let traps = worker.traps.clone();
