@@ -7,7 +7,7 @@ mod account;
 pub(crate) mod command;
 mod data_directory;
 mod find;
-mod postgres;
+pub(crate) mod postgres;
 mod redis;
 
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub(crate) struct Wanted {
     pub(crate) redis: bool,
     /// Whether a commit survives a crash of the machine. Off only for tests and throw-away data.
     pub(crate) durable: bool,
+    /// How many sessions Postgres takes.
+    pub(crate) sessions: u32,
 }
 
 /// How to reach what was started.
@@ -98,7 +100,7 @@ impl Services {
             services.redis = Some(child);
         }
         if wanted.postgres {
-            let child = postgres::start(supervisor, directory, wanted.durable).await?;
+            let child = postgres::start(supervisor, directory, wanted.durable, wanted.sessions).await?;
             services.addresses.database_url = Some(postgres::url(directory, DATABASE));
             services.addresses.database_host = Some(directory.sockets().display().to_string());
             services.addresses.postgres_pid = Some(child.pid());

@@ -23,6 +23,7 @@ pub struct Builder {
     workers: usize,
     managers: usize,
     durable: bool,
+    sessions: Option<u32>,
     under_test: bool,
     supervised: bool,
     environment: Vec<(String, String)>,
@@ -34,6 +35,7 @@ impl Default for Builder {
             workers: 2,
             managers: 1,
             durable: false,
+            sessions: None,
             under_test: false,
             supervised: false,
             environment: Vec::new(),
@@ -72,6 +74,12 @@ impl Builder {
         Builder { supervised: true, ..self }
     }
 
+    /// How many sessions Postgres takes: for very many processes.
+    #[must_use]
+    pub fn sessions(self, sessions: u32) -> Self {
+        Builder { sessions: Some(sessions), ..self }
+    }
+
     /// A setting, by the name of its environment variable.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
@@ -87,7 +95,7 @@ impl Builder {
         let directory = tempfile::Builder::new().prefix("pulp-").tempdir().unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         template::copy_to(&directory.path().join("services"));
-        let services = Services::start(&directory.path().join("services"), self.durable);
+        let services = Services::start(&directory.path().join("services"), self.durable, self.sessions);
         let (api, content) = (free_address(), free_address());
         let content_origin = format!("http://{content}");
         let mut environment = environment(directory.path(), &services.environment, &content_origin);

@@ -26,16 +26,17 @@ pub struct Services {
 
 impl Services {
     /// Starts both on the data in `directory`, which is made if it is not there. Unless they have to be `durable`,
-    /// Postgres does not wait for the disk.
+    /// Postgres does not wait for the disk. It takes so many `sessions`, if a number is given.
     ///
     /// # Panics
     /// If they do not start.
-    pub fn start(directory: &Path, durable: bool) -> Services {
+    pub fn start(directory: &Path, durable: bool, sessions: Option<u32>) -> Services {
         let mut command: Command = executable::command(&[]);
         let mut child = command
             .args(["services", "--data"])
             .arg(directory)
             .args((!durable).then_some("--no-fsync"))
+            .args(sessions.map(|sessions| format!("--sessions={sessions}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -49,7 +49,7 @@ fn remove_others(root: &Path) {
 fn make(template: &Path) {
     let unfinished = template.with_extension("new");
     let settings = tempfile::tempdir().unwrap();
-    let services = Services::start(&unfinished, false);
+    let services = Services::start(&unfinished, false, None);
     let environment = crate::pulp::environment(settings.path(), &services.environment, "http://localhost");
     executable::run(&environment, &["migrate"]);
     executable::run(&environment, &["reset-admin-password", "--password", PASSWORD]);

@@ -11,7 +11,7 @@ use entities::settings::WorkerStyle;
 use super::environment::{Environment, url_of};
 use super::parts::{Launch, Parts, Role};
 use super::secrets;
-use crate::services::{DataDirectory, Services, Wanted};
+use crate::services::{DataDirectory, Services, Wanted, postgres};
 use crate::supervise::Supervisor;
 
 /// How long Pulp's processes may take until they answer.
@@ -70,6 +70,7 @@ impl Installation {
             postgres: !environment.has_database(),
             redis: !environment.has_redis() && environment.worker_style == WorkerStyle::Redis,
             durable: true,
+            sessions: postgres::SESSIONS,
         };
         let services = Services::start(supervisor, &directory, wanted).await?;
         environment.extend(services.addresses.environment());

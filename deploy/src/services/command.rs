@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::postgres::SESSIONS;
 use super::{DataDirectory, Services, Wanted};
 use crate::supervise::{StopSignals, Supervisor};
 
@@ -18,6 +19,9 @@ pub(crate) struct Options {
     /// Trade durability for speed: for tests only
     #[arg(long)]
     no_fsync: bool,
+    /// How many sessions Postgres takes
+    #[arg(long, value_name = "COUNT", default_value_t = SESSIONS)]
+    sessions: u32,
 }
 
 /// Starts both servers, prints one line of JSON when they answer, and stops them when standard input ends or a
@@ -31,7 +35,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let supervisor = Supervisor::new(false)?;
     let starting = async {
         let directory = DataDirectory::open(&options.data).await?;
-        let wanted = Wanted { postgres: true, redis: true, durable: !options.no_fsync };
+        let wanted =
+            Wanted { postgres: true, redis: true, durable: !options.no_fsync, sessions: options.sessions };
         let services = Services::start(&supervisor, &directory, wanted).await?;
         anyhow::Ok((directory, services))
     };

@@ -24,8 +24,10 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const SERIOUS: Show = Show::Containing(&["WARNING:", "PANIC:"]);
 
 /// Settings that suit a laptop; the others are Postgres's own.
-const SETTINGS: [&str; 5] =
-    ["listen_addresses=", "shared_buffers=64MB", "max_connections=200", "log_checkpoints=off", "jit=off"];
+const SETTINGS: [&str; 4] = ["listen_addresses=", "shared_buffers=64MB", "log_checkpoints=off", "jit=off"];
+
+/// Sessions that Postgres takes, if nothing else is wanted.
+pub(crate) const SESSIONS: u32 = 200;
 
 /// What `durable: false` adds: a crash of the machine may cost the data.
 const CARELESS: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
@@ -42,6 +44,7 @@ pub(crate) async fn start(
     supervisor: &Supervisor,
     directory: &DataDirectory,
     durable: bool,
+    sessions: u32,
 ) -> anyhow::Result<Child> {
     let data = directory.path().join("postgres");
     let installed = find::postgres(version_of(&data)?)?;
@@ -55,6 +58,7 @@ pub(crate) async fn start(
 
     let mut command = program(directory, &installed.server);
     command.arg("-D").arg(&data).arg("-p").arg(PORT).arg("-k").arg(directory.sockets());
+    command.arg("-c").arg(format!("max_connections={sessions}"));
     let careless: &[&str] = if durable { &[] } else { &CARELESS };
     for setting in SETTINGS.iter().chain(careless) {
         command.arg("-c").arg(setting);

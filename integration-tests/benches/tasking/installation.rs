@@ -21,8 +21,19 @@ pub(crate) struct Installation {
 impl Installation {
     /// With this many workers.
     pub(crate) async fn start(workers: usize) -> anyhow::Result<Installation> {
-        let servers =
-            Servers::builder().workers(0).managers(0).durable().set("PULP_LOG_LEVEL", "warn").start().await;
+        Installation::with_sessions(workers, 300).await
+    }
+
+    /// With this many workers, on a Postgres that takes so many sessions.
+    pub(crate) async fn with_sessions(workers: usize, sessions: u32) -> anyhow::Result<Installation> {
+        let servers = Servers::builder()
+            .workers(0)
+            .managers(0)
+            .durable()
+            .sessions(sessions)
+            .set("PULP_LOG_LEVEL", "warn")
+            .start()
+            .await;
         let environment: Vec<(OsString, OsString)> =
             servers.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let loaded = settings::load_from(&environment, servers.directory())?;

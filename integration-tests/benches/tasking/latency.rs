@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use entities::task::{self, TaskState};
 use integration_tests::tasks::Noop;
 use sea_orm::EntityTrait;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::installation::{Installation, origin};
@@ -21,6 +22,7 @@ const CANCELS: usize = 30;
 pub(crate) async fn measure() -> anyhow::Result<()> {
     let installation = Installation::start(2).await?;
     println!("from acceptance to start: {}", start(&installation).await?);
+    println!("from a 202 of the REST API to start: {}", rest(&installation).await?);
     println!("from cancel to the canceled row: {}", cancel(&installation).await?);
     Ok(())
 }
@@ -31,6 +33,24 @@ pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Quantil
     for _ in 0..TASKS {
         let id = installation.dispatcher.dispatch(&load::task(), origin()).await?;
         let accepted = Utc::now();
+        tokio::time::sleep(Duration::from_millis(4)).await;
+        waits.push(since(accepted, ended(installation, id, TaskState::Completed).await?.started_at));
+    }
+    Ok(Quantiles::of(waits))
+}
+
+/// From the moment a client has the 202 to the task's start, one request after the other.
+async fn rest(installation: &Installation) -> anyhow::Result<Quantiles> {
+    let client = &installation.servers.client;
+    let repository =
+        client.post("/pulp/api/v3/repositories/file/file/", &json!({"name": "r"})).await.expect(201);
+    let href = repository["pulp_href"].as_str().unwrap_or_default();
+    let mut waits = Vec::new();
+    for number in 0..TASKS {
+        let answer = client.patch(href, &json!({ "description": number.to_string() })).await.expect(202);
+        let accepted = Utc::now();
+        let task = answer["task"].as_str().unwrap_or_default();
+        let id = task.trim_end_matches('/').rsplit('/').next().unwrap_or_default().parse()?;
         tokio::time::sleep(Duration::from_millis(4)).await;
         waits.push(since(accepted, ended(installation, id, TaskState::Completed).await?.started_at));
     }

@@ -12,23 +12,44 @@ const RQ: &str = "rq==2.6.0";
 /// Jobs that rq runs.
 const JOBS: usize = 400;
 
-const SCRIPT: &str = "\\set id random(1, 2000000000)
-INSERT INTO bench (id, state, resources) VALUES (:id, 'waiting', ARRAY['a', 'b']) ON CONFLICT DO NOTHING;
-UPDATE bench SET state = 'running', started_at = clock_timestamp() WHERE id = :id;
-UPDATE bench SET state = 'completed', finished_at = clock_timestamp() WHERE id = :id;
-";
+/// A table that pgbench fills, and the three statements.
+pub(crate) struct Table {
+    create: &'static str,
+    script: &'static str,
+}
+
+/// A row that knows only its state.
+pub(crate) const NARROW: Table = Table {
+    create: "CREATE TABLE IF NOT EXISTS narrow (id bigint PRIMARY KEY, state text NOT NULL, resources text[] NOT NULL,
+                 created_at timestamptz NOT NULL DEFAULT clock_timestamp(), started_at timestamptz,
+                 finished_at timestamptz)",
+    script: "\\set id random(1, 1000000000000)
+INSERT INTO narrow (id, state, resources) VALUES (:id, 'waiting', ARRAY['a', 'b']) ON CONFLICT DO NOTHING;
+UPDATE narrow SET state = 'running', started_at = clock_timestamp() WHERE id = :id;
+UPDATE narrow SET state = 'completed', finished_at = clock_timestamp() WHERE id = :id;
+",
+};
+
+/// The row of a task, with all its columns and indexes.
+pub(crate) const TASK: Table = Table {
+    create: "CREATE TABLE IF NOT EXISTS wide (LIKE task INCLUDING ALL)",
+    script: "\\set id random(1, 1000000000000)
+INSERT INTO wide (pulp_id, pulp_domain_id, name, exclusive_resources, shared_resources)
+    VALUES (lpad(to_hex(:id), 32, '0')::uuid, gen_random_uuid(), 'bench', ARRAY['a'], ARRAY['b']) ON CONFLICT DO NOTHING;
+UPDATE wide SET state = 'running', started_at = clock_timestamp(), worker_id = gen_random_uuid(),
+    claim_token = gen_random_uuid() WHERE pulp_id = lpad(to_hex(:id), 32, '0')::uuid;
+UPDATE wide SET state = 'completed', finished_at = clock_timestamp() WHERE pulp_id = lpad(to_hex(:id), 32, '0')::uuid;
+",
+};
 
 /// Times per second that pgbench inserts a row and updates it twice, each its own commit, with four clients.
-pub(crate) fn three_commits(installation: &Installation) -> anyhow::Result<f64> {
+pub(crate) fn three_commits(installation: &Installation, table: &Table) -> anyhow::Result<f64> {
     let url = &installation.servers.services().database_url;
-    let table = "CREATE TABLE IF NOT EXISTS bench (id bigint PRIMARY KEY, state text NOT NULL, resources text[] NOT NULL,
-                     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), started_at timestamptz,
-                     finished_at timestamptz)";
-    output(Command::new("psql").args(["--quiet", url, "-c", table]))?;
+    output(Command::new("psql").args(["--quiet", url, "-c", table.create]))?;
     let script = installation.servers.directory().join("three-commits.sql");
-    std::fs::write(&script, SCRIPT)?;
+    std::fs::write(&script, table.script)?;
     let mut pgbench = Command::new(binary("pgbench"));
-    pgbench.args(["-n", "-c", "4", "-j", "2", "-T", "5", "-M", "prepared", "-f"]).arg(&script).arg(url);
+    pgbench.args(["-n", "-c", "4", "-j", "2", "-T", "4", "-f"]).arg(&script).arg(url);
     let text = output(&mut pgbench)?;
     let line = text.lines().find(|line| line.starts_with("tps = "));
     let figure = line.and_then(|line| line.split_whitespace().nth(2));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entities::{Prn, Pulp, settings};
 use integration_tests::tasks;
 use tasking::Shutdown;
-use tasking::resource_manager::{self, ManagerOptions};
+use tasking::resource_manager::{self, ManagerOptions, Standby};
 use tasking::worker::{self, WorkerOptions};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
     match arguments {
         [role] if role == "manager" => {
             let pulp = Pulp::open(settings, "bench-manager").await?;
-            resource_manager::run(pulp, ManagerOptions::default(), shutdown).await?;
+            resource_manager::run(pulp, ManagerOptions { standby: Standby::Wait }, shutdown).await?;
         }
         [role, prefix, count] if role == "workers" => {
             let pulp = Pulp::open(settings, "bench-worker").await?;
