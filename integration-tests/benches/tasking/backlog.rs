@@ -74,7 +74,7 @@ pub(crate) async fn idle_workers() -> anyhow::Result<()> {
         installation.play(&prefix, &["workers", &prefix, &CROWD.to_string()]);
     }
     installation.await_workers(IDLE + 2).await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
     let after = Measurement::take(&installation).await?;
     println!("with 2 workers: {before}\nwith {IDLE} more that are idle: {after}\n{}", after.against(&before));
     Ok(())

@@ -28,7 +28,7 @@ struct Group {
     skills: Skills,
     /// How many are up.
     up: usize,
-    /// Up and without a task, the one that has waited longest first.
+    /// Up and without a task, by when they became idle.
     idle: BTreeMap<u64, Uuid>,
     /// Up, with a quick current task and none reserved.
     open: BTreeSet<Uuid>,
@@ -135,7 +135,8 @@ impl Workers {
 
     /// Gives a task to an idle worker, or else reserves it with a quick one (then true).
     pub(super) fn place(&mut self, task: Uuid, kind: Kind) -> Option<(Uuid, bool)> {
-        let idle = self.knowing(kind).filter_map(|group| group.idle.first_key_value()).min();
+        // The one that has worked last: its sessions and caches are warm, and a crowd of idle workers costs nothing.
+        let idle = self.knowing(kind).filter_map(|group| group.idle.last_key_value()).max();
         if let Some(id) = idle.map(|(_, id)| *id) {
             self.run(id, task);
             return Some((id, false));
