@@ -38,6 +38,15 @@ pub async fn connect_with(
     connections: u32,
     parameters: &[(&'static str, String)],
 ) -> Result<DatabaseConnection, DbErr> {
+    Database::connect(options(settings, application_name, connections, parameters)).await
+}
+
+fn options(
+    settings: &Settings,
+    application_name: &str,
+    connections: u32,
+    parameters: &[(&'static str, String)],
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(settings.database_url.0.as_str());
     let name = application_name.to_owned();
     let parameters = parameters.to_vec();
@@ -52,7 +61,7 @@ pub async fn connect_with(
             let options = options.application_name(&name);
             if parameters.is_empty() { options } else { options.options(parameters.clone()) }
         });
-    Database::connect(options).await
+    options
 }
 
 /// Begins a transaction, and may be dropped at any moment: a canceled task or an abandoned request does that.
@@ -68,6 +77,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
 
 /// A pool for statements that find single rows, such as the steps of a task's life: plans are made once, and only with
 /// indexes. Postgres would choose, and keep, a scan of the whole table while its statistics say that it is empty.
+/// Connects when it is first used, so that a database that is away for the moment is no reason not to start.
 pub async fn connect_for_lookups(
     settings: &Settings,
     application_name: &str,
@@ -76,7 +86,9 @@ pub async fn connect_for_lookups(
     let parameters = ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"];
     let mut parameters = parameters.map(|method| (method, "off".to_owned())).to_vec();
     parameters.push(("plan_cache_mode", "force_generic_plan".to_owned()));
-    connect_with(settings, application_name, connections, &parameters).await
+    let mut options = options(settings, application_name, connections, &parameters);
+    options.connect_lazy(true);
+    Database::connect(options).await
 }
 
 /// A statement with its values, for queries that are clearer as SQL.
