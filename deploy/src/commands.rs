@@ -22,7 +22,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// As [`print`]; colours only for a terminal.
+/// As [`print()`]; colours only for a terminal.
 fn print_styled(text: &str) -> anyhow::Result<()> {
     match writeln!(anstream::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print the answer"),
