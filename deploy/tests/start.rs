@@ -117,7 +117,7 @@ fn roles_start_or_say_why_not() {
     for arguments in [&["api", "-b", "127.0.0.1:0"][..], &["worker"], &["worker", "--resource-manager"]] {
         let output = bench.command(arguments).env("PULP_REDIS_URL", &wrong_password).output().unwrap();
         let text = complaint(&output, 1);
-        assert!(text.contains("error: Redis refuses the connection") && !text.contains("hush"), "{text}");
+        assert!(text.contains("error: Redis cannot be used") && !text.contains("hush"), "{text}");
     }
 
     passwords_are_set_from_a_pipe_or_drawn(&bench);

@@ -198,9 +198,11 @@ async fn an_order_that_is_acknowledged_before_its_effect() {
 #[tokio::test]
 async fn resources_that_are_freed_when_a_claim_is_refused() {
     shows("exclusive", 2, LONG, Broken::Switch("FreeOnRefusal"), async |stage: &mut Stage| {
-        let first = stage.nap(&[1], 3000).await;
+        let first = stage.nap(&[1, 2], 3000).await;
         assert!(stage.is(first, "running", SOON).await);
+        // Two that it blocks: one of them would go to the worker that is really idle.
         stage.nap(&[1], 10).await;
+        stage.nap(&[2], 10).await;
         let worker = stage.ordered(first).await;
         let other = if worker == "worker-1" { "worker-2" } else { "worker-1" };
         stage.order(first, other).await;

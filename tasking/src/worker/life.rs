@@ -218,7 +218,10 @@ impl<'a> Life<'a> {
         let mut notice = None;
         while let Some(task) = current.take() {
             let (claim, started) = (task.claim, Instant::now());
-            let told = std::mem::take(&mut self.done);
+            let told = match &notice {
+                Some(_) => std::mem::take(&mut self.done),
+                None => Vec::new(),
+            };
             // The manager is told of the last end while this task runs already.
             let ((), ended) =
                 tokio::join!(self.tell(notice.take(), Done::These(&told)), self.run(task, gone));
