@@ -1,0 +1,354 @@
+-- Tasking without Redis: the queue in rows. The rows of `task` stay the truth; everything here but the style is an index
+-- of them, and is made again from them when the style changes.
+--
+-- Advisory locks: 20561 the promoter's; 20562 with the hash of a worker: one claim of it at a time; 20563 the steward's.
+-- They are taken in this order: 20562, 20567 (the worker's, shared), task_ready, task; 20561 is taken by promote() alone.
+
+-- Which style of tasking the workers follow. Registration locks the row.
+CREATE TABLE tasking_style (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    style text NOT NULL DEFAULT 'redis' CHECK (style IN ('redis', 'postgres')),
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO tasking_style DEFAULT VALUES;
+ALTER TABLE process ADD COLUMN style text NOT NULL DEFAULT 'redis' CHECK (style IN ('redis', 'postgres'));
+
+-- "Look at this task": it is new, or it is final. Written with what happened to the task, in the same transaction.
+CREATE TABLE task_notice (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    task_id uuid NOT NULL
+);
+
+-- An admitted task. Its position is the same in the line of every resource that it needs; a resource is the hash of its
+-- name, so that two names that collide only wait for each other.
+CREATE TABLE task_place (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    task_id uuid NOT NULL UNIQUE,
+    name text NOT NULL,
+    exclusive bigint[] NOT NULL,
+    shared bigint[] NOT NULL,
+    -- How many of its needs are not granted.
+    missing integer NOT NULL
+) WITH (fillfactor = 80);
+
+-- The lines: who holds a resource, and who waits for it.
+CREATE TABLE task_need (
+    resource bigint NOT NULL,
+    position bigint NOT NULL,
+    exclusive boolean NOT NULL,
+    granted boolean NOT NULL,
+    PRIMARY KEY (resource, position)
+) WITH (fillfactor = 80);
+CREATE INDEX task_need_exclusive ON task_need (resource, position) WHERE exclusive;
+
+-- Tasks that hold all they need, in the order in which they came to that. A claim deletes the row.
+CREATE TABLE task_ready (
+    number bigint GENERATED ALWAYS AS IDENTITY (START WITH 2) PRIMARY KEY,
+    task_id uuid NOT NULL,
+    name text NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- No ready task has a lower number, or this one. Claims look from here, so that rows which were deleted, and which an old
+-- transaction keeps from being removed, cost nothing. A sequence leaves no dead rows itself.
+CREATE SEQUENCE task_ready_floor;
+
+-- Workers that sleep, to be told when there is something to do.
+CREATE TABLE process_asleep (
+    process_id uuid PRIMARY KEY REFERENCES process ON DELETE CASCADE
+);
+
+-- Who does what only one worker needs to do: the holder of lock 20563.
+CREATE TABLE steward (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    process_id uuid
+);
+INSERT INTO steward DEFAULT VALUES;
+
+-- Hands the tasks over when the first worker of the other style registers, and refuses it while one of this style lives.
+CREATE FUNCTION keep_to_style() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    present text;
+    alive text;
+BEGIN
+    SELECT style INTO present FROM tasking_style FOR UPDATE;
+    IF present = NEW.style THEN RETURN NEW; END IF;
+    SELECT string_agg(name, ', ' ORDER BY name) INTO alive FROM process
+        WHERE kind IN ('worker', 'resource-manager') AND gone_at IS NULL AND style <> NEW.style;
+    IF alive IS NOT NULL THEN
+        RAISE EXCEPTION 'workers of the other style of tasking are alive: %', alive USING ERRCODE = 'PT001';
+    END IF;
+    UPDATE tasking_style SET style = NEW.style, since = clock_timestamp();
+    PERFORM pg_advisory_xact_lock(20561, 0);
+    DELETE FROM task_notice;
+    DELETE FROM task_ready;
+    DELETE FROM task_need;
+    DELETE FROM task_place;
+    DELETE FROM process_asleep;
+    IF NEW.style = 'postgres' THEN
+        PERFORM end_abandoned(NULL);
+        INSERT INTO task_notice (task_id) SELECT pulp_id FROM task WHERE state = 'waiting' ORDER BY seq;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_to_style BEFORE INSERT ON process
+    FOR EACH ROW WHEN (NEW.kind IN ('worker', 'resource-manager')) EXECUTE FUNCTION keep_to_style();
+
+-- The channel on which a worker listens.
+CREATE FUNCTION channel_of(p_worker uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT 'pulp_' || p_worker
+$$;
+
+-- Wakes sleepers, as many at most. Answers how many.
+CREATE FUNCTION wake(p_count integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    woken uuid;
+    told integer := 0;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    FOR woken IN
+        DELETE FROM process_asleep WHERE process_id IN
+            (SELECT process_id FROM process_asleep LIMIT p_count FOR UPDATE SKIP LOCKED)
+        RETURNING process_id
+    LOOP
+        PERFORM pg_notify(channel_of(woken), 'work');
+        told := told + 1;
+    END LOOP;
+    RETURN told;
+END $$;
+
+-- One more need of a task is granted.
+CREATE FUNCTION grant_need(p_resource bigint, p_position bigint) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE place task_place%ROWTYPE;
+BEGIN
+    UPDATE task_need SET granted = true WHERE resource = p_resource AND position = p_position;
+    UPDATE task_place SET missing = missing - 1 WHERE position = p_position RETURNING * INTO place;
+    IF place.missing <> 0 THEN RETURN 0; END IF;
+    INSERT INTO task_ready (task_id, name) VALUES (place.task_id, place.name);
+    RETURN 1;
+END $$;
+
+-- Takes a need out of its line, and grants what only it was in the way of. Answers how many tasks became ready.
+CREATE FUNCTION leave_line(p_resource bigint, p_position bigint) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    gone task_need%ROWTYPE;
+    next_exclusive bigint;
+    follower bigint;
+    among boolean := false;
+    ready integer := 0;
+BEGIN
+    DELETE FROM task_need WHERE resource = p_resource AND position = p_position RETURNING * INTO gone;
+    IF gone.position IS NULL THEN RETURN 0; END IF;
+    SELECT position INTO next_exclusive FROM task_need
+        WHERE resource = p_resource AND exclusive AND position > p_position ORDER BY position LIMIT 1;
+    IF gone.exclusive THEN
+        -- Those who share behind one that waited itself get in only if nobody before it needs the resource alone.
+        IF NOT gone.granted THEN
+            PERFORM 1 FROM task_need
+                WHERE resource = p_resource AND exclusive AND position < p_position LIMIT 1;
+            IF FOUND THEN RETURN 0; END IF;
+        END IF;
+        FOR follower IN
+            SELECT position FROM task_need
+            WHERE resource = p_resource AND position > p_position
+              AND (next_exclusive IS NULL OR position < next_exclusive) ORDER BY position
+        LOOP
+            among := true;
+            ready := ready + grant_need(p_resource, follower);
+        END LOOP;
+        IF gone.granted AND NOT among AND next_exclusive IS NOT NULL THEN
+            ready := ready + grant_need(p_resource, next_exclusive);
+        END IF;
+    ELSIF gone.granted AND next_exclusive IS NOT NULL THEN
+        PERFORM 1 FROM task_need WHERE resource = p_resource AND position < next_exclusive LIMIT 1;
+        IF NOT FOUND THEN ready := grant_need(p_resource, next_exclusive); END IF;
+    END IF;
+    RETURN ready;
+END $$;
+
+-- Lets a task that is final go from all its lines. Answers how many tasks became ready.
+CREATE FUNCTION release_task(p_task uuid) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    place task_place%ROWTYPE;
+    needed bigint;
+    ready integer := 0;
+BEGIN
+    DELETE FROM task_place WHERE task_id = p_task RETURNING * INTO place;
+    IF place.position IS NULL THEN RETURN 0; END IF;
+    FOREACH needed IN ARRAY place.exclusive || place.shared LOOP
+        ready := ready + leave_line(needed, place.position);
+    END LOOP;
+    RETURN ready;
+END $$;
+
+-- Puts a waiting task at the end of the lines of what it needs. Answers 1 if it is ready.
+CREATE FUNCTION admit_task(p_task uuid, p_name text, p_exclusive text[], p_shared text[]) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    alone bigint[];
+    together bigint[];
+    needed bigint;
+    place bigint;
+    lacking integer := 0;
+BEGIN
+    SELECT coalesce(array_agg(DISTINCT hashtextextended(one, 0)), '{}') INTO alone FROM unnest(p_exclusive) AS one;
+    SELECT coalesce(array_agg(DISTINCT hashtextextended(one, 0)), '{}') INTO together FROM unnest(p_shared) AS one
+        WHERE hashtextextended(one, 0) <> ALL (alone);
+    INSERT INTO task_place (task_id, name, exclusive, shared, missing) VALUES (p_task, p_name, alone, together, 0)
+        ON CONFLICT (task_id) DO NOTHING RETURNING position INTO place;
+    IF place IS NULL THEN RETURN 0; END IF;
+    FOREACH needed IN ARRAY alone LOOP
+        PERFORM 1 FROM task_need WHERE resource = needed LIMIT 1;
+        IF FOUND THEN lacking := lacking + 1; END IF;
+        INSERT INTO task_need VALUES (needed, place, true, NOT FOUND);
+    END LOOP;
+    FOREACH needed IN ARRAY together LOOP
+        PERFORM 1 FROM task_need WHERE resource = needed AND exclusive LIMIT 1;
+        IF FOUND THEN lacking := lacking + 1; END IF;
+        INSERT INTO task_need VALUES (needed, place, false, NOT FOUND);
+    END LOOP;
+    IF lacking > 0 THEN
+        UPDATE task_place SET missing = lacking WHERE position = place;
+        RETURN 0;
+    END IF;
+    INSERT INTO task_ready (task_id, name) VALUES (p_task, p_name);
+    RETURN 1;
+END $$;
+
+-- Reads notices: admits what is new and lets go what is final. One caller at a time, so two tasks never miss each other,
+-- and whatever was committed before the lock was held is seen. Wakes as many sleepers as tasks became ready, but for
+-- p_claims of them, which the caller claims. `more` says that not all notices were read.
+--
+-- It is not flushed: what a crash takes with it, notices included, is as it was before, and a claim that rests on it is
+-- later in the log.
+CREATE FUNCTION promote(p_limit integer, p_claims integer, OUT ready integer, OUT more boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    found_tasks uuid[];
+    t record;
+    first bigint;
+    floor bigint;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM pg_advisory_xact_lock(20561, 0);
+    ready := 0;
+    WITH taken AS (
+        DELETE FROM task_notice WHERE number IN (SELECT number FROM task_notice ORDER BY number LIMIT p_limit)
+        RETURNING task_id)
+    SELECT coalesce(array_agg(DISTINCT task_id), '{}') INTO found_tasks FROM taken;
+    more := cardinality(found_tasks) >= p_limit;
+    FOR t IN
+        SELECT one.task_id, task.name, task.state, task.exclusive_resources, task.shared_resources
+        FROM unnest(found_tasks) AS one (task_id) LEFT JOIN task ON task.pulp_id = one.task_id ORDER BY task.seq
+    LOOP
+        IF t.state = 'waiting' THEN
+            ready := ready + admit_task(t.task_id, t.name, t.exclusive_resources, t.shared_resources);
+        ELSIF t.state IS NULL OR t.state NOT IN ('running', 'canceling') THEN
+            ready := ready + release_task(t.task_id);
+        END IF;
+    END LOOP;
+    SELECT last_value INTO floor FROM task_ready_floor;
+    SELECT number INTO first FROM task_ready WHERE number > floor ORDER BY number LIMIT 1;
+    IF first > floor + 1 THEN PERFORM setval('task_ready_floor', first - 1); END IF;
+    IF ready > p_claims THEN PERFORM wake(ready - p_claims); END IF;
+END $$;
+
+-- Claims one ready task of these names. `claimed` says whether there was one; it is this worker's by this token then, and
+-- the same when the call is repeated. `refusal` is gone, busy or idle; `more` says that another task is ready.
+CREATE FUNCTION claim_ready(p_worker uuid, p_token uuid, p_names text[], p_wait boolean,
+    OUT claimed boolean, OUT refusal text, OUT task_id uuid, OUT more boolean, OUT name text, OUT logging_cid text,
+    OUT args jsonb, OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+    floor bigint;
+    found_number bigint;
+    found_since timestamptz;
+BEGIN
+    claimed := false;
+    more := false;
+    -- An earlier attempt may still be at work in a session that was cut.
+    PERFORM pg_advisory_xact_lock(20562, hashtext(p_worker::text));
+    IF p_wait THEN
+        PERFORM pg_advisory_xact_lock_shared(20567, hashtext(p_worker::text));
+    ELSIF NOT pg_try_advisory_xact_lock_shared(20567, hashtext(p_worker::text)) THEN
+        refusal := 'busy';
+        RETURN;
+    END IF;
+    PERFORM 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL;
+    IF NOT FOUND THEN
+        refusal := 'gone';
+        RETURN;
+    END IF;
+    SELECT t.pulp_id INTO task_id FROM task AS t
+        WHERE t.worker_id = p_worker AND t.claim_token = p_token AND t.state IN ('running', 'canceling');
+    SELECT last_value INTO floor FROM task_ready_floor;
+    LOOP
+        IF task_id IS NULL THEN
+            SELECT r.number, r.task_id, r.since INTO found_number, task_id, found_since FROM task_ready AS r
+                WHERE r.number > floor AND r.name = ANY (p_names)
+                ORDER BY r.number LIMIT 1 FOR UPDATE SKIP LOCKED;
+            IF NOT FOUND THEN
+                refusal := 'idle';
+                RETURN;
+            END IF;
+            DELETE FROM task_ready AS r WHERE r.number = found_number;
+            floor := found_number;
+        END IF;
+        SELECT c.claimed, c.name, c.logging_cid, c.args, c.domain, c.task_group, c.created_by
+            INTO claimed, name, logging_cid, args, domain, task_group, created_by
+            FROM take_task(task_id, p_worker, p_token, found_since, NULL) AS c;
+        EXIT WHEN claimed;
+        -- Canceled while it was ready: its notice lets it go.
+        task_id := NULL;
+    END LOOP;
+    SELECT true INTO more FROM task_ready AS r WHERE r.number > floor AND r.name = ANY (p_names)
+        ORDER BY r.number LIMIT 1;
+    more := coalesce(more, false);
+END $$;
+
+-- Ends a task, and claims another in the same commit if p_next_token is given. Whatever comes of that, this one ends.
+CREATE FUNCTION finish_and_claim(p_task uuid, p_worker uuid, p_token uuid, p_state text, p_error jsonb,
+    p_next_token uuid, p_names text[],
+    OUT final text, OUT claimed boolean, OUT refusal text, OUT task_id uuid, OUT more boolean, OUT name text,
+    OUT logging_cid text, OUT args jsonb, OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+LANGUAGE plpgsql AS $$
+BEGIN
+    claimed := false;
+    more := false;
+    IF p_next_token IS NOT NULL THEN PERFORM pg_advisory_xact_lock(20562, hashtext(p_worker::text)); END IF;
+    SELECT f.final INTO final
+        FROM finish_task(p_task, p_worker, p_token, p_state, p_error, NULL, NULL, NULL, NULL, NULL) AS f;
+    IF final IS NOT NULL THEN INSERT INTO task_notice (task_id) VALUES (p_task); END IF;
+    IF p_next_token IS NULL THEN RETURN; END IF;
+    SELECT c.* INTO claimed, refusal, task_id, more, name, logging_cid, args, domain, task_group, created_by
+        FROM claim_ready(p_worker, p_next_token, p_names, false) AS c;
+END $$;
+
+-- Tells of tasks that have become final by other steps of a task's life.
+CREATE FUNCTION note_ended(p_ended uuid[]) RETURNS uuid[] LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO task_notice (task_id) SELECT unnest(p_ended);
+    RETURN p_ended;
+END $$;
+
+-- Finds what no notice told of: waiting tasks without a place, and places of final tasks. Costs a look at every
+-- unfinished task.
+CREATE FUNCTION find_unnoticed() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE found_tasks bigint;
+BEGIN
+    WITH unnoticed AS (
+        SELECT pulp_id FROM task WHERE state = 'waiting'
+            AND NOT EXISTS (SELECT 1 FROM task_place WHERE task_id = pulp_id)
+        UNION ALL
+        SELECT task_id FROM task_place WHERE NOT EXISTS
+            (SELECT 1 FROM task WHERE pulp_id = task_id AND state IN ('waiting', 'running', 'canceling'))),
+    told AS (INSERT INTO task_notice (task_id)
+        SELECT pulp_id FROM unnoticed EXCEPT SELECT task_id FROM task_notice RETURNING 1)
+    SELECT count(*) INTO found_tasks FROM told;
+    RETURN found_tasks;
+END $$;
+
+-- Whether a worker has reason to look: notices, or a ready task of these names.
+CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE sql AS $$
+    SELECT EXISTS (SELECT 1 FROM task_notice)
+        OR EXISTS (SELECT 1 FROM task_ready WHERE number > (SELECT last_value FROM task_ready_floor)
+                   AND name = ANY (p_names))
+$$;
