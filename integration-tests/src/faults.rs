@@ -53,9 +53,31 @@ const BACKLOG: i64 = 120;
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// A style of tasking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Style {
+    /// Over Redis, with resource managers.
+    #[default]
+    Redis,
+    /// In rows, with workers alone.
+    Postgres,
+}
+
+impl Style {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Style::Redis => "redis",
+            Style::Postgres => "postgres",
+        }
+    }
+}
+
 /// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// The style of tasking.
+    pub style: Style,
     /// What is random follows from it.
     pub seed: u64,
     /// How long faults are done.
@@ -79,11 +101,17 @@ pub fn settings() -> BTreeMap<String, String> {
 
 /// Runs the test once.
 pub async fn run(options: Options) -> Report {
-    eprintln!("fault test: seed {}, {:?} of faults", options.seed, options.duration);
+    let style = options.style;
+    eprintln!("fault test: style {}, seed {}, {:?} of faults", style.as_str(), options.seed, options.duration);
     let began = Instant::now();
+    let managers = match style {
+        Style::Redis => vec!["wait", "exit"],
+        Style::Postgres => Vec::new(),
+    };
     let setup = Setup {
+        style,
         workers: 3,
-        managers: vec!["wait", "exit"],
+        managers,
         api: true,
         environment: settings(),
         schema: Vec::new(),
@@ -96,7 +124,7 @@ pub async fn run(options: Options) -> Report {
             tokio::spawn(workload.clone().run(options.seed.wrapping_mul(31) + number, rest))
         })
         .collect();
-    let mut schedule = Schedule::new(StdRng::seed_from_u64(options.seed), LEASE, TTL);
+    let mut schedule = Schedule::new(StdRng::seed_from_u64(options.seed), style, LEASE, TTL);
     let mut watch = Watch::default();
     let until = Instant::now() + options.duration;
     while Instant::now() < until {
@@ -146,7 +174,7 @@ pub async fn run(options: Options) -> Report {
     Report {
         seed: options.seed,
         seconds: began.elapsed().as_secs(),
-        style: "redis",
+        style: style.as_str(),
         faults: schedule.done,
         restarts: system.restarts,
         unanswered: workload.unanswered.load(Ordering::Relaxed),

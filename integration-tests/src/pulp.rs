@@ -26,6 +26,7 @@ pub struct Builder {
     sessions: Option<u32>,
     under_test: bool,
     supervised: bool,
+    without_redis: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -38,6 +39,7 @@ impl Default for Builder {
             sessions: None,
             under_test: false,
             supervised: false,
+            without_redis: false,
             environment: Vec::new(),
         }
     }
@@ -80,6 +82,12 @@ impl Builder {
         Builder { sessions: Some(sessions), ..self }
     }
 
+    /// Tasking without Redis: no process knows of one, and no resource manager is started.
+    #[must_use]
+    pub fn without_redis(self) -> Self {
+        Builder { managers: 0, without_redis: true, ..self }.set("PULP_USE_NEW_WORKER_STYLE", true)
+    }
+
     /// A setting, by the name of its environment variable.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
@@ -99,6 +107,9 @@ impl Builder {
         let (api, content) = (free_address(), free_address());
         let content_origin = format!("http://{content}");
         let mut environment = environment(directory.path(), &services.environment, &content_origin);
+        if self.without_redis {
+            environment.retain(|(name, _)| name != "PULP_REDIS_URL");
+        }
         environment.extend(self.environment.clone());
         let mut pulp = Pulp {
             client: Client::new(&format!("http://{api}")),

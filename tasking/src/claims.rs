@@ -77,6 +77,25 @@ pub(crate) async fn finish(
         ];
         db::sql(sql, values)
     };
+    let row = written(db, claim, ended, statement, gone, shutdown).await?;
+    let read = row.and_then(|row| {
+        let last: Option<String> = row.try_get("", "final")?;
+        let next = next.map(|(next, _)| read(*next, &row)).transpose()?;
+        Ok((last, next))
+    });
+    read.inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known"))
+        .ok()
+}
+
+/// Writes the end of a task, or if Postgres does not take it as it is, that. `None` if there was no answer in time.
+pub(crate) async fn written(
+    db: &DatabaseConnection,
+    claim: Claim,
+    ended: &Ended,
+    statement: impl Fn(&str, Option<serde_json::Value>) -> Statement,
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<Result<QueryResult, DbErr>> {
     let written = async {
         match answered(db, statement(ended.state, ended.error.clone())).await {
             Ok(row) => Ok(row),
@@ -91,18 +110,11 @@ pub(crate) async fn finish(
         shutdown.expired().await;
         tokio::time::sleep(LAST_WORDS).await;
     };
-    let row = tokio::select! {
-        row = written => row,
-        () = gone.cancelled() => return None,
-        () = last_words => return None,
-    };
-    let read = row.and_then(|row| {
-        let last: Option<String> = row.try_get("", "final")?;
-        let next = next.map(|(next, _)| read(*next, &row)).transpose()?;
-        Ok((last, next))
-    });
-    read.inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known"))
-        .ok()
+    tokio::select! {
+        row = written => Some(row),
+        () = gone.cancelled() => None,
+        () = last_words => None,
+    }
 }
 
 /// The tokens for an order.
@@ -120,7 +132,7 @@ fn read(claim: Claim, row: &QueryResult) -> Result<Answer, DbErr> {
 
 /// Repeats a statement until Postgres answers. Its outcome is unknown after a failure, so it has to be one that may
 /// be repeated.
-async fn answered(db: &DatabaseConnection, statement: Statement) -> Result<QueryResult, DbErr> {
+pub(crate) async fn answered(db: &DatabaseConnection, statement: Statement) -> Result<QueryResult, DbErr> {
     let mut backoff = Backoff::default();
     let mut warned: Option<Instant> = None;
     loop {

@@ -1,5 +1,6 @@
 //! Dispatch: writes a task's row and rings the doorbell; and cancellation, its counterpart.
 
+use entities::settings::WorkerStyle;
 use entities::task::{self, TaskState};
 use entities::{Error, Pulp, Result, db, kind};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, Value};
@@ -23,6 +24,16 @@ const INSERT_BY: &str = "WITH claim AS (SELECT 1 FROM task
                          INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
                                            shared_resources, parent_task_id, task_group_id, created_by)
                          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM claim";
+
+/// A note that there is a new task, written with it, for tasking without Redis.
+const NOTED: &str = "INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted";
+
+/// Cancels a task. Answers whether it did.
+const CANCEL: &str = "UPDATE task SET
+                          state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
+                          finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END,
+                          pulp_last_updated = clock_timestamp()
+                      WHERE pulp_id = $1 AND state IN ('waiting', 'running')";
 
 /// Where a task comes from.
 #[derive(Clone, Debug)]
@@ -49,7 +60,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher over a process's handles.
     pub fn new(pulp: Pulp) -> Dispatcher {
-        let doorbell = Doorbell::new(&pulp.settings);
+        let doorbell = Doorbell::new(&pulp);
         Dispatcher { pulp, doorbell }
     }
 
@@ -58,8 +69,8 @@ impl Dispatcher {
         &self.pulp
     }
 
-    /// Writes the task's row, then wakes whoever routes it. Once this returns the task is accepted, whether or not
-    /// Redis is there.
+    /// Writes the task's row, then wakes whoever routes or runs it. Once this returns the task is accepted, whether or
+    /// not anybody could be woken.
     pub async fn dispatch<T: Task>(&self, task: &T, origin: Origin) -> Result<Uuid> {
         self.accept(task, origin, None).await
     }
@@ -99,6 +110,10 @@ impl Dispatcher {
                 INSERT_BY
             }
         };
+        let sql = match self.pulp.settings.worker_style {
+            WorkerStyle::Redis => sql.to_owned(),
+            WorkerStyle::Postgres => format!("WITH accepted AS ({sql} RETURNING pulp_id) {NOTED}"),
+        };
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         if self.pulp.db.execute_raw(statement).await?.rows_affected() == 0 {
             let reason = "The task is no longer this worker's: it was canceled or given up.";
@@ -114,12 +129,20 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Conflict`] if the task has ended already.
     pub async fn cancel(&self, id: Uuid) -> Result<task::Model> {
-        let sql = "UPDATE task SET
-                       state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
-                       finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END,
-                       pulp_last_updated = clock_timestamp()
-                   WHERE pulp_id = $1 AND state IN ('waiting', 'running')";
-        let changed = self.pulp.db.execute_raw(db::sql(sql, [id.into()])).await?.rows_affected() > 0;
+        let changed = match self.pulp.settings.worker_style {
+            WorkerStyle::Redis => {
+                self.pulp.db.execute_raw(db::sql(CANCEL, [id.into()])).await?.rows_affected() > 0
+            }
+            WorkerStyle::Postgres => {
+                let sql = format!(
+                    "WITH changed AS ({CANCEL} RETURNING pulp_id, state),
+                          noted AS (INSERT INTO task_notice (task_id)
+                                        SELECT pulp_id FROM changed WHERE state = 'canceled')
+                     SELECT 1 AS one FROM changed"
+                );
+                self.pulp.db.query_one_raw(db::sql(&sql, [id.into()])).await?.is_some()
+            }
+        };
         let task = task::Entity::find_by_id(id).one(&self.pulp.db).await?;
         let task = task.ok_or_else(|| Error::not_found("task", id))?;
         if !changed && task.state != TaskState::Canceling {

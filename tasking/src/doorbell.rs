@@ -1,16 +1,17 @@
-//! The doorbell: tells the resource manager that there is something to look at.
+//! The doorbell: tells the resource manager, or without one a worker that sleeps, that there is something to look at.
 //!
 //! It never makes anybody wait: a push is bounded, and after a failure none is tried for a while. The row is enough;
-//! the manager finds it a little later.
+//! whoever is told finds it a little later.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
-use entities::Settings;
+use entities::Pulp;
 use entities::settings::WorkerStyle;
 use uuid::Uuid;
 
+use crate::postgres::promoter::Promoter;
 use crate::redis::message::Notice;
 use crate::redis::{ConnectionManager, Redis, queue};
 
@@ -26,29 +27,38 @@ pub(crate) struct Doorbell(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Without Redis there is no bell.
+    /// If tasks are routed over Redis.
     redis: Option<Redis>,
+    /// If they are not.
+    promoter: Option<Promoter>,
     connection: OnceLock<Option<ConnectionManager>>,
     resting_until: Mutex<Option<Instant>>,
 }
 
 impl Doorbell {
-    pub(crate) fn new(settings: &Settings) -> Doorbell {
-        let redis = match settings.worker_style {
-            WorkerStyle::Redis => Redis::open(settings).ok(),
-            WorkerStyle::Postgres => None,
+    pub(crate) fn new(pulp: &Pulp) -> Doorbell {
+        let (redis, promoter) = match pulp.settings.worker_style {
+            WorkerStyle::Redis => (Redis::open(&pulp.settings).ok(), None),
+            WorkerStyle::Postgres => (None, Some(Promoter::new(pulp.db.clone()))),
         };
-        Doorbell(Arc::new(Inner { redis, connection: OnceLock::new(), resting_until: Mutex::default() }))
+        let (connection, resting_until) = (OnceLock::new(), Mutex::default());
+        Doorbell(Arc::new(Inner { redis, promoter, connection, resting_until }))
     }
 
-    /// Tells the manager.
+    /// Tells the manager, or whoever sleeps.
     pub(crate) async fn ring(&self, notice: &Notice) {
+        if let Some(promoter) = &self.0.promoter {
+            return promoter.wake();
+        }
         let Some((redis, mut connection)) = self.connection() else { return };
         self.bounded(async { queue::notify(&mut connection, redis, notice).await }).await;
     }
 
     /// Tells a worker that its task was canceled.
     pub(crate) async fn tell_canceled(&self, worker: Uuid, task: Uuid) {
+        if let Some(promoter) = &self.0.promoter {
+            return promoter.tell_canceled(worker);
+        }
         let Some((redis, mut connection)) = self.connection() else { return };
         self.bounded(async {
             let channel = redis.keys.cancel(worker);

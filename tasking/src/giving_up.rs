@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use entities::settings::WorkerStyle;
 use entities::{Settings, db};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::mpsc;
@@ -21,6 +22,15 @@ use crate::process::beat_interval;
 pub(crate) struct GivenUp {
     /// The tasks that ended by that.
     pub(crate) ended: Vec<Uuid>,
+}
+
+/// Whose beats are watched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Watched {
+    /// Those of all processes.
+    Everybody,
+    /// Those of one.
+    Only(Uuid),
 }
 
 /// Beats as they were seen.
@@ -65,17 +75,23 @@ impl Observer {
 
 /// Watches all processes, and tells of those it has given up, until the receiver is dropped. With `epoch` it acts
 /// only while that is the leader's.
-pub(crate) async fn watch(settings: Arc<Settings>, epoch: Option<i64>, told: mpsc::Sender<GivenUp>) {
+pub(crate) async fn watch(
+    settings: Arc<Settings>,
+    epoch: Option<i64>,
+    watched: Watched,
+    told: mpsc::Sender<GivenUp>,
+) {
     let shortest = settings.worker_ttl.min(settings.api_app_ttl).min(settings.content_app_ttl);
     let interval = beat_interval(shortest);
     let mut observer = Observer::default();
     let mut connection: Option<DatabaseConnection> = None;
     let mut cleaned = Instant::now();
     while !told.is_closed() {
-        let look = look(&mut connection, &settings, &mut observer, interval, epoch, &told);
+        let look = look(&mut connection, &settings, &mut observer, interval, (epoch, watched), &told);
         match tokio::time::timeout(shortest.max(Duration::from_secs(2)), look).await {
             Ok(Ok(given_up)) => {
-                if let Some(db) = &connection
+                if matches!(watched, Watched::Everybody)
+                    && let Some(db) = &connection
                     && (given_up || cleaned.elapsed() > Duration::from_secs(60))
                 {
                     cleaned = Instant::now();
@@ -107,7 +123,7 @@ async fn look(
     settings: &Settings,
     observer: &mut Observer,
     interval: Duration,
-    epoch: Option<i64>,
+    (epoch, watched): (Option<i64>, Watched),
     told: &mpsc::Sender<GivenUp>,
 ) -> Result<bool, DbErr> {
     let db = match connection {
@@ -116,7 +132,12 @@ async fn look(
     };
     let sql = "SELECT pulp_id, kind, counter FROM process JOIN process_beat ON process_id = pulp_id
                WHERE gone_at IS NULL";
-    let rows = db.query_all_raw(db::sql(sql, [])).await?;
+    let rows = match watched {
+        Watched::Everybody => db.query_all_raw(db::sql(sql, [])).await?,
+        Watched::Only(process) => {
+            db.query_all_raw(db::sql(&format!("{sql} AND pulp_id = $1"), [process.into()])).await?
+        }
+    };
     let mut beats = Vec::with_capacity(rows.len());
     for row in &rows {
         let kind: String = row.try_get("", "kind")?;
@@ -130,7 +151,7 @@ async fn look(
     let silent = observer.look(Instant::now(), interval * 3 + Duration::from_secs(1), &beats);
     let mut any = false;
     for (process, counter) in silent {
-        if let Some(ended) = give_up(db, process, counter, epoch).await? {
+        if let Some(ended) = give_up(db, settings.worker_style, process, counter, epoch).await? {
             tracing::warn!(%process, tasks = ended.len(), "a process has gone missing and is given up");
             any = true;
             if told.send(GivenUp { ended }).await.is_err() {
@@ -141,14 +162,24 @@ async fn look(
     Ok(any)
 }
 
+/// Gives a process up: process, counter, epoch. Answers the tasks that `ended`. Without Redis a note of them is written in
+/// the same transaction.
+pub(crate) fn statement(style: WorkerStyle) -> &'static str {
+    match style {
+        WorkerStyle::Redis => "SELECT give_up($1, $2, $3) AS ended",
+        WorkerStyle::Postgres => "SELECT note_ended(give_up($1, $2, $3)) AS ended",
+    }
+}
+
 /// One attempt. If somebody holds a row that is needed, the process's own sessions are ended, for the next attempt.
 async fn give_up(
     db: &DatabaseConnection,
+    style: WorkerStyle,
     process: Uuid,
     counter: i64,
     epoch: Option<i64>,
 ) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let sql = "SELECT give_up($1, $2, $3) AS ended";
+    let sql = statement(style);
     let row = db.query_one_raw(db::sql(sql, [process.into(), counter.into(), epoch.into()])).await;
     match row {
         Ok(row) => Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten()),

@@ -1,7 +1,7 @@
 //! The life of a task, from its dispatch to its end.
 //!
 //! A task is a struct: its fields are its arguments, its `run` the body. Dispatching it writes a row, and the row is
-//! the truth: everything in Redis is an index of rows that can be made again at any time.
+//! the truth: everything in Redis, or in the tables of the queue, is an index of rows that can be made again at any time.
 
 mod backoff;
 mod claims;
@@ -15,6 +15,7 @@ mod giving_up;
 mod heartbeat;
 pub mod inspect;
 pub mod plugin;
+mod postgres;
 pub mod presence;
 pub mod process;
 pub mod progress;
@@ -40,7 +41,3 @@ pub use registry::Tasks;
 pub use repository_type::RepositoryType;
 pub use shutdown::Shutdown;
 pub use task::{Resources, Task};
-
-/// The answer of a worker or a resource manager that is asked for the style of tasking there is none of.
-const POSTGRES_STYLE: &str = "Tasking without Redis (USE_NEW_WORKER_STYLE=true) is not available in this version. \
-                              Unset USE_NEW_WORKER_STYLE and set REDIS_URL.";

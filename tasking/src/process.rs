@@ -5,14 +5,17 @@
 
 use std::time::Duration;
 
+use entities::settings::WorkerStyle;
 use entities::{Error, Pulp, Result, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::giving_up;
 use crate::heartbeat::Heart;
+use crate::postgres::style;
 
 /// The label under which the resource manager that leads is listed.
 pub const RESOURCE_MANAGER: &str = "resource-manager";
@@ -59,7 +62,7 @@ impl Registration {
     /// how long the others take its silence.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if a process of this kind and name is alive. If one is listed but silent, this waits for
+    /// [`Error::Conflict`] if a process of this kind and name is alive, or a worker of the other style of tasking. If one is listed but silent, this waits for
     /// `ttl` and then replaces it.
     pub async fn start(
         pulp: &Pulp,
@@ -69,8 +72,14 @@ impl Registration {
         ttl: Duration,
     ) -> anyhow::Result<Registration> {
         let id = Uuid::new_v4();
-        while !insert(&pulp.db, id, kind, name, tasks).await? {
-            replace_silent(&pulp.db, kind, name, ttl).await?;
+        let style = pulp.settings.worker_style;
+        loop {
+            match insert(&pulp.db, id, kind, name, tasks, style).await {
+                Ok(true) => break,
+                Ok(false) => replace_silent(&pulp.db, kind, name, ttl, style).await?,
+                Err(error) if style::is_refusal(&error) => style::make_way(&pulp.db, style, ttl).await?,
+                Err(error) => return Err(Error::from(error).into()),
+            }
         }
         Registration::adopt(pulp, id, ttl)
     }
@@ -150,18 +159,26 @@ async fn insert(
     kind: ProcessKind,
     name: &str,
     tasks: &[&str],
-) -> Result<bool> {
+    style: WorkerStyle,
+) -> Result<bool, DbErr> {
     let tasks: Vec<String> = tasks.iter().map(|name| (*name).to_owned()).collect();
     let sql = "WITH process AS (
-                   INSERT INTO process (pulp_id, kind, name, versions, tasks) VALUES ($1, $2, $3, $4, $5)
+                   INSERT INTO process (pulp_id, kind, name, versions, tasks, style) VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (kind, name) WHERE gone_at IS NULL DO NOTHING RETURNING pulp_id)
                INSERT INTO process_beat (process_id) SELECT pulp_id FROM process";
-    let values = [id.into(), kind.as_str().into(), name.into(), versions().into(), tasks.into()];
+    let style = style::name(style).into();
+    let values = [id.into(), kind.as_str().into(), name.into(), versions().into(), tasks.into(), style];
     Ok(db.execute_raw(db::sql(sql, values)).await?.rows_affected() > 0)
 }
 
 /// Gives up the holder of a label, if it keeps silent for `ttl`.
-async fn replace_silent(db: &DatabaseConnection, kind: ProcessKind, name: &str, ttl: Duration) -> Result<()> {
+async fn replace_silent(
+    db: &DatabaseConnection,
+    kind: ProcessKind,
+    name: &str,
+    ttl: Duration,
+    style: WorkerStyle,
+) -> Result<()> {
     let sql = "SELECT pulp_id, counter FROM process JOIN process_beat ON process_id = pulp_id
                WHERE kind = $1 AND name = $2 AND gone_at IS NULL";
     let mut first: Option<(Uuid, i64)> = None;
@@ -178,8 +195,9 @@ async fn replace_silent(db: &DatabaseConnection, kind: ProcessKind, name: &str, 
             )));
         }
         if since.elapsed() >= ttl {
-            let sql = "SELECT give_up($1, $2, NULL)";
-            db.execute_raw(db::sql(sql, [seen.0.into(), seen.1.into()])).await?;
+            let epoch: Option<i64> = None;
+            let values = [seen.0.into(), seen.1.into(), epoch.into()];
+            db.execute_raw(db::sql(giving_up::statement(style), values)).await?;
             return Ok(());
         }
         tokio::time::sleep(beat_interval(ttl)).await;

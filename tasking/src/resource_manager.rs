@@ -3,7 +3,7 @@
 mod assigned;
 mod beliefs;
 mod election;
-mod housekeeping;
+pub(crate) mod housekeeping;
 mod kinds;
 mod routing;
 mod rows;
@@ -86,12 +86,19 @@ impl Outcome {
     }
 }
 
-/// Stands for election, and leads until `shutdown` or until the lease is lost.
+/// Stands for election, and leads until `shutdown` or until the lease is lost. In tasking without Redis there is nothing
+/// to lead: it only waits for `shutdown`.
 ///
 /// # Errors
 /// If Redis is not configured, or Redis or Postgres refuse the credentials.
 pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> anyhow::Result<Outcome> {
-    anyhow::ensure!(pulp.settings.worker_style == WorkerStyle::Redis, crate::POSTGRES_STYLE);
+    if pulp.settings.worker_style == WorkerStyle::Postgres {
+        tracing::info!(
+            "USE_NEW_WORKER_STYLE is set: tasks need no resource manager. This one does nothing until it is stopped."
+        );
+        shutdown.requested().await;
+        return Ok(Outcome::Stopped);
+    }
     let redis = Redis::open(&pulp.settings)?;
     tokio::select! {
         ready = redis.ready() => ready?,

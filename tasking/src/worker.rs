@@ -1,8 +1,10 @@
-//! A worker: takes what the resource manager sends it, one task at a time.
+//! A worker: takes what the resource manager sends it, or what is ready in rows, one task at a time.
 
 mod directories;
 mod known;
 mod life;
+mod rows;
+mod seat;
 
 use std::sync::Arc;
 
@@ -13,7 +15,9 @@ use sea_orm::DbErr;
 use crate::backoff::Backoff;
 use crate::redis::Redis;
 use crate::{Shutdown, Tasks, process};
-use life::{Death, Life};
+use life::Life;
+use rows::RowsLife;
+use seat::Death;
 
 /// How a worker is started.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +31,9 @@ pub struct WorkerOptions {
 /// Works until `shutdown`, or in burst mode until no task waits.
 ///
 /// # Errors
-/// If the label belongs to a live worker, Redis or Postgres refuse the credentials, or a canceled task cannot be
+/// If the label belongs to a live worker, workers of the other style are alive, Redis or Postgres refuse the credentials, or a canceled task cannot be
 /// stopped: then the process has to end, which ends the task.
 pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shutdown) -> anyhow::Result<()> {
-    anyhow::ensure!(pulp.settings.worker_style == WorkerStyle::Redis, crate::POSTGRES_STYLE);
     let name = match &options.name {
         Some(name) => process::expand_name(name),
         None => process::default_name(),
@@ -44,10 +47,15 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
             && !name.contains(odd),
         "A worker cannot be called {name:?}."
     );
-    let redis = Redis::open(&pulp.settings)?;
-    tokio::select! {
-        ready = redis.ready() => ready?,
-        () = shutdown.requested() => return Ok(()),
+    let redis = match pulp.settings.worker_style {
+        WorkerStyle::Redis => Some(Redis::open(&pulp.settings)?),
+        WorkerStyle::Postgres => None,
+    };
+    if let Some(redis) = &redis {
+        tokio::select! {
+            ready = redis.ready() => ready?,
+            () = shutdown.requested() => return Ok(()),
+        }
     }
     if let Err(error) = directories::remove_abandoned(&pulp.db, &pulp.settings.working_directory).await {
         tracing::warn!(error = format!("{error:#}"), "directories of lost workers are removed another time");
@@ -56,7 +64,7 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
     let mut backoff = Backoff::default();
     loop {
         let life = tokio::select! {
-            life = Life::begin(&pulp, &tasks, &redis, &options, &name, &shutdown) => life,
+            life = begin(&pulp, &tasks, redis.as_ref(), &options, &name, &shutdown) => life,
             () = shutdown.requested() => return Ok(()),
         };
         let life = match life {
@@ -71,13 +79,41 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
             Err(error) => return Err(error),
         };
         backoff.reset();
-        match life.live().await? {
+        let death = match life {
+            Way::Orders(life) => life.live().await?,
+            Way::Rows(life) => life.live().await?,
+        };
+        match death {
             Death::Stopped => return Ok(()),
             Death::GivenUp => {
                 tracing::warn!(%name, "the worker was given up by the others; it begins anew");
             }
         }
     }
+}
+
+/// How a worker comes by its tasks.
+enum Way<'a> {
+    /// The resource manager sends them over Redis.
+    Orders(Box<Life<'a>>),
+    /// It takes what is ready in Postgres.
+    Rows(Box<RowsLife<'a>>),
+}
+
+async fn begin<'a>(
+    pulp: &Pulp,
+    tasks: &Arc<Tasks>,
+    redis: Option<&Redis>,
+    options: &WorkerOptions,
+    name: &'a str,
+    shutdown: &'a Shutdown,
+) -> anyhow::Result<Way<'a>> {
+    Ok(match redis {
+        Some(redis) => {
+            Way::Orders(Box::new(Life::begin(pulp, tasks, redis, options, name, shutdown).await?))
+        }
+        None => Way::Rows(Box::new(RowsLife::begin(pulp, tasks, options, name, shutdown).await?)),
+    })
 }
 
 /// Whether the database is away for the moment, and it is no use to die of that.

@@ -1,15 +1,24 @@
 //! Cancels: of tasks that nobody has begun, of running ones, and against their completion.
 
+#[macro_use]
 mod support;
 
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 use entities::Error;
+use entities::settings::WorkerStyle;
 use entities::task::TaskState;
 use support::tasks::{Blocking, CHILD, Deaf, Fertile, Nap, TOLD, prn};
 use support::{Bench, TTL, until};
 use tasking::process::{ProcessKind, Registration};
+
+in_both_styles!(
+    a_running_body_is_told_within_a_hundred_milliseconds,
+    a_body_that_does_not_stop_takes_its_worker_down_and_is_canceled,
+    a_cancel_and_a_completion_have_one_winner,
+    nothing_new_comes_of_a_canceled_task,
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_was_sent_to_a_worker_and_not_begun_never_runs() {
@@ -35,9 +44,8 @@ async fn a_task_that_was_sent_to_a_worker_and_not_begun_never_runs() {
     worker.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_running_body_is_told_within_a_hundred_milliseconds() {
-    let bench = Bench::with_workers(1).await;
+async fn a_running_body_is_told_within_a_hundred_milliseconds(style: WorkerStyle) {
+    let bench = Bench::busy(style, 1).await;
     let mut delays = Vec::new();
     for _ in 0..7 {
         let id = bench.dispatch(&Blocking {}).await;
@@ -55,9 +63,8 @@ async fn a_running_body_is_told_within_a_hundred_milliseconds() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_body_that_does_not_stop_takes_its_worker_down_and_is_canceled() {
-    let mut bench = Bench::start().await;
+async fn a_body_that_does_not_stop_takes_its_worker_down_and_is_canceled(style: WorkerStyle) {
+    let mut bench = Bench::of(style).await;
     bench.begin(0);
     let worker = bench.worker("doomed");
     let deaf = Deaf { milliseconds: 5000, exclusive: vec![prn("a")] };
@@ -74,9 +81,8 @@ async fn a_body_that_does_not_stop_takes_its_worker_down_and_is_canceled() {
     other.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancel_and_a_completion_have_one_winner() {
-    let bench = Bench::with_workers(2).await;
+async fn a_cancel_and_a_completion_have_one_winner(style: WorkerStyle) {
+    let bench = Bench::busy(style, 2).await;
     let (mut canceled, mut completed) = (0, 0);
     for number in 0..200_u64 {
         let id = bench.dispatch(&Nap::of(number % 4).alone_on("a")).await;
@@ -118,19 +124,19 @@ async fn a_cancel_without_redis_reaches_the_body_by_the_row() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_new_comes_of_a_canceled_task() {
-    let bench = Bench::with_workers(2).await;
+async fn nothing_new_comes_of_a_canceled_task(style: WorkerStyle) {
+    let bench = Bench::busy(style, 2).await;
     let parent = bench.dispatch(&Fertile {}).await;
     let children = async || {
         use entities::task::{Column, Entity};
         use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
         Entity::find().filter(Column::ParentTaskId.eq(parent)).all(&bench.pulp.db).await.expect("an answer")
     };
+    let child = || CHILD.lock().unwrap().as_ref().and_then(|all| all.get(&parent).cloned());
     until("a child is dispatched", async || children().await.len() == 1).await;
     bench.dispatcher.cancel(parent).await.unwrap();
-    until("another one is tried", async || CHILD.lock().unwrap().is_some()).await;
-    let refusal = CHILD.lock().unwrap().take().unwrap().unwrap_err();
+    until("another one is tried", async || child().is_some()).await;
+    let refusal = child().unwrap().unwrap_err();
     assert!(refusal.contains("canceled or given up"), "{refusal}");
     bench.reaches(parent, TaskState::Canceled).await;
     let children = children().await;

@@ -1,10 +1,12 @@
 //! Things that break while tasks run: Redis, leaders, workers.
 
+#[macro_use]
 mod support;
 
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
+use entities::settings::WorkerStyle;
 use entities::task::TaskState;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use support::tasks::Nap;
@@ -12,6 +14,13 @@ use support::{Bench, LEASE, TTL, until};
 use tasking::process::{ProcessKind, Registration};
 use tasking::resource_manager::Outcome;
 use tasking::{Shutdown, cleanup};
+
+in_both_styles!(
+    the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others,
+    a_label_is_refused_while_its_holder_lives_and_free_afterwards,
+    a_worker_that_is_asked_to_stop_finishes_its_task_or_aborts_it,
+    a_restart_of_postgres_sessions_stops_nobody,
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flushing_redis_loses_nothing() {
@@ -103,9 +112,8 @@ async fn a_leader_that_finds_another_one_ends() {
     assert_eq!(outcome.unwrap().unwrap(), Outcome::Deposed);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others() {
-    let bench = Bench::with_workers(0).await;
+async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others(style: WorkerStyle) {
+    let bench = Bench::busy(style, 0).await;
     let lost = bench.worker("lost");
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;
     bench.reaches(running, TaskState::Running).await;
@@ -121,9 +129,8 @@ async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_r
     worker.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_label_is_refused_while_its_holder_lives_and_free_afterwards() {
-    let bench = Bench::start().await;
+async fn a_label_is_refused_while_its_holder_lives_and_free_afterwards(style: WorkerStyle) {
+    let bench = Bench::of(style).await;
     let start = async || Registration::start(&bench.pulp, ProcessKind::Worker, "w", &[], TTL).await;
     let first = start().await.unwrap();
     let refusal = start().await.unwrap_err().to_string();
@@ -134,9 +141,8 @@ async fn a_label_is_refused_while_its_holder_lives_and_free_afterwards() {
     start().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_asked_to_stop_finishes_its_task_or_aborts_it() {
-    let bench = Bench::with_workers(0).await;
+async fn a_worker_that_is_asked_to_stop_finishes_its_task_or_aborts_it(style: WorkerStyle) {
+    let bench = Bench::busy(style, 0).await;
     let patient = Shutdown::new();
     let worker = bench.worker_until("patient", patient.clone(), false);
     let task = bench.dispatch(&Nap::of(300)).await;
@@ -162,9 +168,8 @@ async fn a_worker_that_is_asked_to_stop_finishes_its_task_or_aborts_it() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_of_postgres_sessions_stops_nobody() {
-    let bench = Bench::with_workers(2).await;
+async fn a_restart_of_postgres_sessions_stops_nobody(style: WorkerStyle) {
+    let bench = Bench::busy(style, 2).await;
     let mut ids = Vec::new();
     for number in 0..40 {
         ids.push(bench.dispatch(&Nap::of(10).alone_on(&format!("{}", number % 4))).await);

@@ -1,19 +1,28 @@
 //! The life of a task, on real servers: dispatch, run, end, cancel.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
+#[macro_use]
 mod support;
 
 use std::time::{Duration, Instant};
 
 use entities::Error;
+use entities::settings::WorkerStyle;
 use entities::task::TaskState;
 use support::tasks::{Fail, Nap, Panic, Unknown};
 use support::{Bench, until};
 use uuid::Uuid;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_end_as_their_bodies_do() {
-    let bench = Bench::with_workers(1).await;
+in_both_styles!(
+    tasks_end_as_their_bodies_do,
+    a_task_starts_within_milliseconds,
+    a_waiting_task_is_canceled_at_once_and_a_running_one_is_stopped,
+    exclusive_tasks_follow_each_other_and_shared_ones_run_together,
+    a_short_task_never_waits_behind_a_long_one,
+);
+
+async fn tasks_end_as_their_bodies_do(style: WorkerStyle) {
+    let bench = Bench::busy(style, 1).await;
     let good = bench.dispatch(&Nap::of(1)).await;
     let task = bench.reaches(good, TaskState::Completed).await;
     assert!(task.unblocked_at <= task.started_at && task.started_at < task.finished_at);
@@ -37,9 +46,8 @@ async fn tasks_end_as_their_bodies_do() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_starts_within_milliseconds() {
-    let bench = Bench::with_workers(1).await;
+async fn a_task_starts_within_milliseconds(style: WorkerStyle) {
+    let bench = Bench::busy(style, 1).await;
     let first = bench.dispatch(&Nap::of(0)).await;
     bench.reaches(first, TaskState::Completed).await;
     let mut waits = Vec::new();
@@ -62,9 +70,8 @@ async fn a_task_starts_within_milliseconds() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_waiting_task_is_canceled_at_once_and_a_running_one_is_stopped() {
-    let bench = Bench::with_workers(2).await;
+async fn a_waiting_task_is_canceled_at_once_and_a_running_one_is_stopped(style: WorkerStyle) {
+    let bench = Bench::busy(style, 2).await;
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;
     let waiting = bench.dispatch(&Nap::of(0).alone_on("a")).await;
     let behind = bench.dispatch(&Nap::of(0).alone_on("a")).await;
@@ -95,9 +102,8 @@ async fn reports(bench: &Bench, task: Uuid) -> Vec<String> {
     reports.into_iter().map(|report| report.state).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exclusive_tasks_follow_each_other_and_shared_ones_run_together() {
-    let bench = Bench::with_workers(3).await;
+async fn exclusive_tasks_follow_each_other_and_shared_ones_run_together(style: WorkerStyle) {
+    let bench = Bench::busy(style, 3).await;
     let mut exclusive = Vec::new();
     for _ in 0..6 {
         exclusive.push(bench.dispatch(&Nap::of(20).alone_on("x")).await);
@@ -120,9 +126,8 @@ async fn exclusive_tasks_follow_each_other_and_shared_ones_run_together() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_short_task_never_waits_behind_a_long_one() {
-    let bench = Bench::with_workers(2).await;
+async fn a_short_task_never_waits_behind_a_long_one(style: WorkerStyle) {
+    let bench = Bench::busy(style, 2).await;
     let long = bench.dispatch(&Nap::of(5000).alone_on("long")).await;
     let blocked = bench.dispatch(&Nap::of(0).alone_on("long")).await;
     let mut short = Vec::new();

@@ -1,11 +1,13 @@
 //! Postgres away, and workers that fall silent with locks in their hands.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
+#[macro_use]
 mod support;
 
 use std::time::{Duration, Instant};
 
 use entities::db;
+use entities::settings::WorkerStyle;
 use entities::task::TaskState;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use support::tasks::Nap;
@@ -13,8 +15,16 @@ use support::{Bench, TTL};
 use tasking::process::{ProcessKind, Registration};
 use uuid::Uuid;
 
-async fn bench(workers: usize) -> Bench {
-    let mut bench = Bench::with_settings(|settings| settings.worker_ttl = Duration::from_secs(6)).await;
+in_both_styles!(
+    a_restart_of_postgres_costs_no_task_and_no_process,
+    a_worker_stops_its_task_before_anybody_may_give_it_up,
+    a_silent_worker_that_holds_locks_is_given_up_nevertheless,
+    what_a_killed_worker_has_left_on_the_disk_is_removed,
+);
+
+async fn bench(style: WorkerStyle, workers: usize) -> Bench {
+    let slow = |settings: &mut entities::Settings| settings.worker_ttl = Duration::from_secs(6);
+    let mut bench = Bench::with_settings_of(style, slow).await;
     bench.begin(workers);
     bench
 }
@@ -25,9 +35,8 @@ async fn count(bench: &Bench, from: &str) -> i64 {
     row.unwrap().try_get("", "count").unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_of_postgres_costs_no_task_and_no_process() {
-    let mut bench = bench(2).await;
+async fn a_restart_of_postgres_costs_no_task_and_no_process(style: WorkerStyle) {
+    let mut bench = bench(style, 2).await;
     let running = bench.dispatch(&Nap::of(2000).alone_on("a")).await;
     let ending = bench.dispatch(&Nap::of(500).alone_on("b")).await;
     let mut ids = vec![running, ending];
@@ -53,9 +62,8 @@ async fn a_restart_of_postgres_costs_no_task_and_no_process() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_stops_its_task_before_anybody_may_give_it_up() {
-    let mut bench = bench(1).await;
+async fn a_worker_stops_its_task_before_anybody_may_give_it_up(style: WorkerStyle) {
+    let mut bench = bench(style, 1).await;
     let directory = bench.pulp.settings.working_directory.join("worker-0");
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;
     bench.reaches(running, TaskState::Running).await;
@@ -75,9 +83,8 @@ async fn a_worker_stops_its_task_before_anybody_may_give_it_up() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_worker_that_holds_locks_is_given_up_nevertheless() {
-    let mut bench = Bench::start().await;
+async fn a_silent_worker_that_holds_locks_is_given_up_nevertheless(style: WorkerStyle) {
+    let mut bench = Bench::of(style).await;
     let registration =
         Registration::start(&bench.pulp, ProcessKind::Worker, "silent", &["test.nap"], TTL).await.unwrap();
     let id = registration.id();
@@ -103,13 +110,13 @@ async fn a_silent_worker_that_holds_locks_is_given_up_nevertheless() {
     bench.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_worker_has_left_on_the_disk_is_removed() {
-    let bench = Bench::start().await;
-    let sql = "INSERT INTO process (pulp_id, kind, name, gone_at)
-               VALUES (gen_random_uuid(), 'worker', 'killed', now()), (gen_random_uuid(), 'worker', 'alive', NULL),
-                      (gen_random_uuid(), 'worker', 'alive', now())";
-    bench.pulp.db.execute_unprepared(sql).await.unwrap();
+async fn what_a_killed_worker_has_left_on_the_disk_is_removed(style: WorkerStyle) {
+    let bench = Bench::of(style).await;
+    let sql = "INSERT INTO process (pulp_id, kind, name, gone_at, style)
+               SELECT gen_random_uuid(), 'worker', name, gone_at, 'STYLE'
+               FROM (VALUES ('killed', now()), ('alive', NULL), ('alive', now())) AS processes (name, gone_at)";
+    let sql = sql.replace("STYLE", if style == WorkerStyle::Redis { "redis" } else { "postgres" });
+    bench.pulp.db.execute_unprepared(&sql).await.unwrap();
     let root = &bench.pulp.settings.working_directory;
     for name in ["killed", "alive", "somebody-else"] {
         std::fs::create_dir_all(root.join(name).join("task")).unwrap();

@@ -106,7 +106,7 @@ pub const TABLE: &[Setting] = &[
         "USE_NEW_WORKER_STYLE",
         Type::Bool,
         Null,
-        "The tasking system: false (default) is Redis with a resource manager, true is Postgres alone.",
+        "The tasking system: false (default) is Redis with a resource manager, true is Postgres alone. True works behind a connection pooler in session mode; in transaction mode no wake-up is heard, so that tasks start up to a second late.",
     ),
     row("USE_NEW_WORKER_TYPE", Type::Bool, Null, "Another name of USE_NEW_WORKER_STYLE."),
     row(

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
-use integration_tests::faults::{self, Options};
+use clap::Parser;
+use integration_tests::faults::{self, Options, Style};
 use serde_json::{Value, json};
 
 /// Does random faults to a whole installation and checks that every promise is kept.
@@ -29,30 +29,21 @@ struct Arguments {
     report: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Style {
-    Redis,
-    Postgres,
-}
-
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    anyhow::ensure!(
-        matches!(arguments.style, Style::Redis),
-        "there is no tasking of the style postgres in this version: nothing to test"
-    );
+    let style = arguments.style;
     let duration = Duration::try_from_secs_f64(arguments.minutes * 60.0).context("--minutes")?;
     let first = arguments.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut runs, mut failed): (Vec<Value>, u64) = (Vec::new(), 0);
     for seed in first..first + arguments.runs {
-        let report = runtime.block_on(faults::run(Options { seed, duration }));
+        let report = runtime.block_on(faults::run(Options { style, seed, duration }));
         eprintln!("{}", report.line());
         failed += u64::from(!report.violations.is_empty());
         runs.push(report.json());
         if let Some(path) = &arguments.report {
             let minutes = arguments.minutes;
-            let whole = json!({"minutes": minutes, "style": "redis", "failed": failed, "runs": runs});
+            let whole = json!({"minutes": minutes, "style": style.as_str(), "failed": failed, "runs": runs});
             std::fs::write(path, serde_json::to_string_pretty(&whole)?)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, Row};
 
-use super::redis;
+use super::{Style, redis};
 use super::system::{LEASE, System};
 
 /// Locks, lists, the lease and processes that are still there.
@@ -28,6 +28,15 @@ pub async fn find(system: &System) -> Vec<String> {
     let sql = "SELECT pulp_id::text FROM task WHERE state IN ('running', 'canceling')";
     let running: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut database).await.unwrap();
     found.extend(running.iter().map(|task| format!("{task} runs without a runner")));
+    for table in ["task_notice", "task_place", "task_need", "process_asleep"] {
+        if system.style == Style::Postgres {
+            let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            let rows: i64 = sqlx::query_scalar(sql).fetch_one(&mut database).await.unwrap();
+            if rows > 0 {
+                found.push(format!("{rows} rows are left in {table}"));
+            }
+        }
+    }
     let _ = database.close().await;
     found
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rustix::process::Signal;
+use sqlx::{Connection, PgConnection};
 
 use super::postgres_proxy::{Strike, Trap};
-use super::redis;
+use super::{Style, redis, servers};
 use super::system::{LEASE, System};
 
 /// Statements whose commit, or whose effect, is worth a strike.
@@ -17,6 +18,19 @@ const COMMITS: [&str; 7] = [
     "claim_task",
     "finish_task",
     "become_leader",
+    "give_up",
+    "INSERT INTO task",
+    "UPDATE task SET",
+];
+
+/// The same without Redis.
+const COMMITS_OF_ROWS: [&str; 9] = [
+    "COMMIT",
+    "claim_ready",
+    "finish_and_claim",
+    "promote",
+    "wake",
+    "process_asleep",
     "give_up",
     "INSERT INTO task",
     "UPDATE task SET",
@@ -49,6 +63,9 @@ const KINDS: [(&str, u32); 19] = [
     ("stall postgres", 2),
 ];
 
+/// Those that are there only without Redis.
+const KINDS_OF_ROWS: [(&str, u32); 2] = [("cut the listeners", 3), ("lose wake-ups", 3)];
+
 /// What ends a fault that lasts.
 #[derive(Debug)]
 enum Undo {
@@ -63,6 +80,7 @@ enum Undo {
 #[derive(Debug)]
 pub struct Schedule {
     random: StdRng,
+    kinds: Vec<(&'static str, u32)>,
     lease: Duration,
     ttl: Duration,
     next: Instant,
@@ -73,8 +91,13 @@ pub struct Schedule {
 
 impl Schedule {
     /// For an installation with this lease and this time to live of its processes.
-    pub fn new(random: StdRng, lease: Duration, ttl: Duration) -> Schedule {
-        Schedule { random, lease, ttl, next: Instant::now(), undo: Vec::new(), done: BTreeMap::new() }
+    pub fn new(random: StdRng, style: Style, lease: Duration, ttl: Duration) -> Schedule {
+        let mut kinds = KINDS.to_vec();
+        if style == Style::Postgres {
+            kinds.retain(|(kind, _)| !kind.contains("redis") && !kind.contains("lea"));
+            kinds.extend(KINDS_OF_ROWS);
+        }
+        Schedule { random, kinds, lease, ttl, next: Instant::now(), undo: Vec::new(), done: BTreeMap::new() }
     }
 
     /// Does what is due; to be called again and again.
@@ -122,9 +145,9 @@ impl Schedule {
     }
 
     fn draw(&mut self) -> &'static str {
-        let total = KINDS.iter().map(|(_, weight)| weight).sum();
+        let total = self.kinds.iter().map(|(_, weight)| weight).sum();
         let mut left = self.random.random_range(0..total);
-        for (kind, weight) in KINDS {
+        for &(kind, weight) in &self.kinds {
             if left < weight {
                 return kind;
             }
@@ -214,9 +237,18 @@ impl Schedule {
             "cut postgres" => self.some(system, |slot| slot.postgres.cut()),
             "cut before a commit" | "cut after a commit" => {
                 let strike = if kind.contains("before") { Strike::CutBefore } else { Strike::CutAfter };
-                let statement = self.random.random_range(0..COMMITS.len());
-                system.slots[slot].traps.set(Trap { statements: &COMMITS[statement..=statement], strike });
+                let commits: &'static [&'static str] = match system.style {
+                    Style::Redis => &COMMITS,
+                    Style::Postgres => &COMMITS_OF_ROWS,
+                };
+                let statement = self.random.random_range(0..commits.len());
+                system.slots[slot].traps.set(Trap { statements: &commits[statement..=statement], strike });
             }
+            "cut the listeners" => {
+                let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+                return ask(system, sql).await.is_ok();
+            }
+            "lose wake-ups" => return ask(system, "DELETE FROM process_asleep").await.is_ok(),
             "stall postgres" => {
                 system.slots[slot].postgres.stall(true);
                 self.undo.push((now + extra * 2, Undo::Postgres(slot)));
@@ -245,4 +277,11 @@ impl Schedule {
             cut(&system.slots[self.any(system, "")]);
         }
     }
+}
+
+/// Asks the database, if it is there.
+async fn ask(system: &System, sql: &'static str) -> sqlx::Result<()> {
+    let mut database = PgConnection::connect(&servers::url(&system.servers.sockets())).await?;
+    sqlx::raw_sql(sql).execute(&mut database).await?;
+    database.close().await
 }

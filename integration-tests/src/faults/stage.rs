@@ -11,7 +11,7 @@ use super::checker::{self, Violation};
 use super::history::{Event, Micros};
 use super::system::{Setup, System};
 use super::workload::{Workload, resource};
-use super::{recorder, redis, settings};
+use super::{Style, recorder, redis, settings};
 use crate::tasks::{Noop, Probe, Step, now};
 
 /// How long everything may take to be there, and to become final at the end.
@@ -76,7 +76,8 @@ impl Stage {
                  END $do$"
             )),
         }
-        let setup = Setup { workers, managers: vec!["wait", "wait"], api: false, environment, schema };
+        let style = Style::Redis;
+        let setup = Setup { style, workers, managers: vec!["wait", "wait"], api: false, environment, schema };
         let mut system = System::start(setup).await;
         let workload = Workload::open(&mut system).await;
         let database = system.servers.database().await;

@@ -14,6 +14,7 @@ use super::postgres_proxy::{self, Traps};
 use super::proxy::{self, Gate, Listener};
 use super::recorder;
 use super::redis;
+use super::Style;
 use super::servers::Servers;
 use crate::{Process, executable, logs, pulp};
 
@@ -23,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// What an installation is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// The style of tasking; without Redis no process is told where one is.
+    pub style: Style,
     /// How many workers.
     pub workers: usize,
     /// How each manager stands by: the value of `--standby`.
@@ -95,6 +98,8 @@ pub struct System {
     pub restarts: u64,
     /// Whether the logs are shown at the end.
     pub show_logs: bool,
+    /// The style of tasking.
+    pub style: Style,
     directory: TempDir,
 }
 
@@ -120,6 +125,7 @@ impl System {
             api: format!("http://{api}"),
             restarts: 0,
             show_logs: false,
+            style: setup.style,
             directory,
         };
         system.add("client", &[], &environment);
@@ -144,12 +150,18 @@ impl System {
         let (redis, redis_listener) = proxy::plain(&place.join("redis.sock"), self.servers.redis_socket());
         let socket = place.join(".s.PGSQL.5432");
         let (postgres, traps, listener) = postgres_proxy::start(&socket, self.servers.postgres_socket());
+        let tasking = match self.style {
+            Style::Redis => {
+                ("PULP_REDIS_URL", format!("redis+unix://{}", place.join("redis.sock").display()))
+            }
+            Style::Postgres => ("PULP_USE_NEW_WORKER_STYLE", "true".to_owned()),
+        };
         let own = [
             ("PULP_DATABASES__default__HOST", place.display().to_string()),
             ("PULP_DATABASES__default__PORT", "5432".to_owned()),
             ("PULP_DATABASES__default__NAME", "pulp".to_owned()),
             ("PULP_DATABASES__default__USER", "pulp".to_owned()),
-            ("PULP_REDIS_URL", format!("redis+unix://{}", place.join("redis.sock").display())),
+            tasking,
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value));
         self.slots.push(Slot {

@@ -1,8 +1,8 @@
 -- Tasking without Redis: the queue in rows. The rows of `task` stay the truth; everything here but the style is an index
 -- of them, and is made again from them when the style changes.
 --
--- Advisory locks: 20561 the promoter's; 20562 with the hash of a worker: one claim of it at a time; 20563 the steward's.
--- They are taken in this order: 20562, 20567 (the worker's, shared), task_ready, task; 20561 is taken by promote() alone.
+-- Advisory locks: 20561 the promoter's; 20562 with the hash of a worker: one claim of it at a time. Locks are taken in this
+-- order: 20562, 20567 (the worker's, shared), task_ready, task; 20561 is taken first, by promote() and a change of style.
 
 -- Which style of tasking the workers follow. Registration locks the row.
 CREATE TABLE tasking_style (
@@ -57,7 +57,7 @@ CREATE TABLE process_asleep (
     process_id uuid PRIMARY KEY REFERENCES process ON DELETE CASCADE
 );
 
--- Who does what only one worker needs to do: the holder of lock 20563.
+-- Who does what one worker has to do for all. Two who do it do no harm.
 CREATE TABLE steward (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     process_id uuid
@@ -352,3 +352,41 @@ CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE sql AS $$
         OR EXISTS (SELECT 1 FROM task_ready WHERE number > (SELECT last_value FROM task_ready_floor)
                    AND name = ANY (p_names))
 $$;
+
+-- Which of the names of ready tasks no live worker knows.
+CREATE FUNCTION unknown_names() RETURNS text[] LANGUAGE sql AS $$
+    SELECT coalesce(array_agg(DISTINCT name), '{}') FROM task_ready
+    WHERE number > (SELECT last_value FROM task_ready_floor)
+      AND EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL AND task_ready.name = ANY (tasks))
+$$;
+
+-- Fails ready tasks of these names, unless a live worker knows them by now. Answers which.
+CREATE FUNCTION fail_unclaimable(p_names text[]) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE
+    chosen uuid[];
+    ended uuid[];
+BEGIN
+    WITH taken AS (
+        DELETE FROM task_ready WHERE number IN
+            (SELECT number FROM task_ready WHERE name = ANY (p_names) ORDER BY number LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        RETURNING task_id)
+    SELECT coalesce(array_agg(task_id), '{}') INTO chosen FROM taken;
+    ended := coalesce(fail_unknown(chosen, NULL), '{}');
+    INSERT INTO task_ready (task_id, name)
+        SELECT pulp_id, name FROM task WHERE pulp_id = ANY (chosen) AND state = 'waiting';
+    RETURN note_ended(ended);
+END $$;
+
+-- Becomes the steward if there is none alive. Answers who is.
+CREATE FUNCTION choose_steward(p_worker uuid) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE present uuid;
+BEGIN
+    SELECT process_id INTO present FROM steward;
+    PERFORM 1 FROM process WHERE pulp_id = present AND gone_at IS NULL;
+    IF FOUND THEN RETURN present; END IF;
+    UPDATE steward SET process_id = p_worker WHERE process_id IS NOT DISTINCT FROM present
+        AND EXISTS (SELECT 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL);
+    SELECT process_id INTO present FROM steward;
+    RETURN present;
+END $$;

@@ -171,8 +171,10 @@ impl Inspector {
                     unrouted += 1;
                     if unrouted <= MOST {
                         let text = format!("{} ({}) could run, and nobody runs it", task.id, task.name);
-                        let advice =
-                            "--repair tells the resource manager again. If that does not help, restart it.";
+                        let advice = match self.is_routed() {
+                            true => "--repair tells the resource manager again. If that does not help, restart it.",
+                            false => "An idle worker looks every second. Look at the logs of the workers.",
+                        };
                         let finding = Finding::new(Code::NotRouted, task.id, text, advice);
                         out.push(match self.is_routed() {
                             true => finding.mended_by(Repair::Ring { task: task.id }),
@@ -209,7 +211,10 @@ impl Inspector {
         }
         if abandoned > 0 {
             let text = format!("{} said to run on a process that is gone", number(abandoned, "task"));
-            let advice = "The leader ends them; so does --repair.";
+            let advice = match self.is_routed() {
+                true => "The leader ends them; so does --repair.",
+                false => "One of the workers ends them within a minute; so does --repair.",
+            };
             out.push(
                 Finding::new(Code::AbandonedTasks, "abandoned", text, advice).mended_by(Repair::EndAbandoned),
             );

@@ -23,7 +23,11 @@ impl Inspector {
     /// If Postgres or Redis do not answer.
     pub async fn repair(&self, repair: &Repair) -> anyhow::Result<Vec<String>> {
         if *repair == Repair::EndAbandoned {
-            let row = self.db.query_one_raw(db::sql("SELECT end_abandoned(NULL) AS ended", [])).await?;
+            let sql = match self.is_routed() {
+                true => "SELECT end_abandoned(NULL) AS ended",
+                false => "SELECT note_ended(end_abandoned(NULL)) AS ended",
+            };
+            let row = self.db.query_one_raw(db::sql(sql, [])).await?;
             let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
             let ended = ended.unwrap_or_default();
             return Ok(ended.iter().map(|task| format!("ended {task}, whose worker is gone")).collect());

@@ -1,6 +1,5 @@
-//! What the leader does beside routing: deletes files that nobody wants any more, and the rows of processes that are
-//! long gone. Another leader doing the same at the
-//! same time does no harm.
+//! What the leader does beside routing, or without one the steward of the workers: deletes files that nobody wants any
+//! more, and the rows of processes that are long gone. Another one doing the same at the same time does no harm.
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ const FORGET: &str = "DELETE FROM process WHERE pulp_id IN (
                                             AND state IN ('running', 'canceling')) LIMIT 1000)";
 
 /// Works until it is dropped.
-pub(super) async fn run(pulp: Pulp) {
+pub(crate) async fn run(pulp: Pulp) {
     let grace = chrono::Duration::from_std(pulp.settings.worker_ttl * 2).unwrap_or(ABANDONED);
     loop {
         tokio::time::sleep(INTERVAL).await;

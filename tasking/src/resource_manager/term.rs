@@ -16,7 +16,7 @@ use super::housekeeping;
 use super::routing::{Routing, Trouble};
 use crate::Shutdown;
 use crate::backoff::Backoff;
-use crate::giving_up::{self, GivenUp};
+use crate::giving_up::{self, GivenUp, Watched};
 use crate::process::Registration;
 use crate::redis::lease::{Held, Lease};
 use crate::redis::queue::{Bell, ManagerQueue, await_notice};
@@ -83,7 +83,12 @@ impl Leader {
         let (held_in, mut held) = watch::channel(Held::Ours);
         let _keeper = spawn(keep(self.lease.clone(), self.connection.clone(), held_in));
         let (told, mut given_up) = mpsc::channel::<GivenUp>(64);
-        let _observer = spawn(giving_up::watch(self.pulp.settings.clone(), Some(self.epoch), told));
+        let _observer = spawn(giving_up::watch(
+            self.pulp.settings.clone(),
+            Some(self.epoch),
+            Watched::Everybody,
+            told,
+        ));
         let _housekeeper = spawn(housekeeping::run(self.pulp.clone()));
         let (ring, mut bell) = mpsc::channel(1);
         let idle = Arc::new(Notify::new());

@@ -1,13 +1,14 @@
 //! What a worker knows to be its own: the tokens of its claims, and how it is told of a cancel.
 //!
-//! A cancel is told over Redis and read from the rows, at every beat at the latest. The same look finds rows that run
-//! under this worker's name without its knowing, and ends them: no task is running without a runner.
+//! A cancel is told over Redis or Postgres and read from the rows, at every beat at the latest. The same look finds rows
+//! that run under this worker's name without its knowing, and ends them: no task is running without a runner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entities::db;
+use entities::settings::WorkerStyle;
 use futures_util::StreamExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::mpsc;
@@ -41,25 +42,29 @@ impl Known {
 /// Looks at the rows of the worker whenever it is told of a cancel, and every `interval`.
 pub(super) async fn watch(
     db: DatabaseConnection,
-    redis: Redis,
+    style: WorkerStyle,
     worker: Uuid,
     known: Known,
+    mut told: mpsc::Receiver<()>,
     interval: Duration,
 ) {
-    let (told, mut cancels) = mpsc::channel(1);
-    let listening = listen(&redis, worker, told);
-    let looking = async {
-        loop {
-            if let Err(error) = look(&db, worker, &known).await {
-                tracing::warn!(%error, "the worker's rows cannot be read; trying again");
-            }
-            let _ = tokio::time::timeout(interval, cancels.recv()).await;
+    loop {
+        if let Err(error) = look(&db, style, worker, &known).await {
+            tracing::warn!(%error, "the worker's rows cannot be read; trying again");
         }
-    };
-    tokio::join!(listening, looking);
+        if let Ok(None) = tokio::time::timeout(interval, told.recv()).await {
+            // Nobody tells any more: only the beat is left.
+            tokio::time::sleep(interval).await;
+        }
+    }
 }
 
-async fn look(db: &DatabaseConnection, worker: Uuid, known: &Known) -> Result<(), DbErr> {
+async fn look(
+    db: &DatabaseConnection,
+    style: WorkerStyle,
+    worker: Uuid,
+    known: &Known,
+) -> Result<(), DbErr> {
     let sql = "SELECT pulp_id, claim_token, state = 'canceling' AS canceled FROM task
                WHERE worker_id = $1 AND state IN ('running', 'canceling')";
     for row in db.query_all_raw(db::sql(sql, [worker.into()])).await? {
@@ -73,9 +78,17 @@ async fn look(db: &DatabaseConnection, worker: Uuid, known: &Known) -> Result<()
             }
             None => {
                 // If it has just ended, the row is final and this changes nothing.
-                let sql = "SELECT final FROM finish_task($1, $2, $3, 'failed',
-                               '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb,
-                               NULL, NULL, NULL, NULL, NULL)";
+                let sql = match style {
+                    WorkerStyle::Redis => {
+                        "SELECT final FROM finish_task($1, $2, $3, 'failed',
+                             '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb,
+                             NULL, NULL, NULL, NULL, NULL)"
+                    }
+                    WorkerStyle::Postgres => {
+                        "SELECT final FROM finish_and_claim($1, $2, $3, 'failed',
+                             '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb, NULL, '{}')"
+                    }
+                };
                 db.execute_raw(db::sql(sql, [task.into(), worker.into(), token.into()])).await?;
             }
         }
@@ -83,7 +96,8 @@ async fn look(db: &DatabaseConnection, worker: Uuid, known: &Known) -> Result<()
     Ok(())
 }
 
-async fn listen(redis: &Redis, worker: Uuid, told: mpsc::Sender<()>) {
+/// Tells of every cancel that is told over Redis.
+pub(super) async fn listen(redis: Redis, worker: Uuid, told: mpsc::Sender<()>) {
     let mut backoff = Backoff::default();
     loop {
         let heard: RedisResult<()> = async {

@@ -1,27 +1,27 @@
-//! One life of a worker: from its registration until it stops, or is given up.
+//! One life of a worker that takes orders over Redis: from its registration until it stops, or is given up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use entities::{Pulp, db};
-use sea_orm::DatabaseConnection;
+use entities::Pulp;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::WorkerOptions;
-use super::known::{self, Known};
+use super::known;
+use super::seat::{Death, Flow, Seat};
 use crate::backoff::Backoff;
 use crate::claims::{self, Answer};
 use crate::context::Claim;
-use crate::process::{ProcessKind, Registration, beat_interval};
 use crate::redis::message::Notice;
 use crate::redis::queue::{self, Done, Received, WorkerQueue};
 use crate::redis::{ConnectionManager, Redis};
-use crate::run::{Claimed, Ended, Interrupt, Runner, any_waiting};
+use crate::run::any_waiting;
 use crate::sabotage::{self, Breakage};
-use crate::{Dispatcher, Shutdown, Tasks};
+use crate::{Shutdown, Tasks};
 
 /// How long an idle worker waits for an order before it says that it is there.
 const IDLE: Duration = Duration::from_secs(5);
@@ -39,39 +39,19 @@ const QUICK: Duration = Duration::from_millis(5);
 /// the end of the one and the claim of the other in one commit.
 const PROMPT: Duration = Duration::from_millis(1);
 
-/// Sessions for claims, ends and looks at the worker's own rows.
-const LOOKUPS: u32 = 2;
-
-/// How a life ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Death {
-    /// It was asked to stop, or nothing was left.
-    Stopped,
-    /// The others have given it up.
-    GivenUp,
-}
-
-/// A worker with an identity.
+/// A worker with an identity, and its way to the manager.
 pub(super) struct Life<'a> {
-    runner: Runner,
-    /// For claims and ends, which so never wait for the sessions of a task.
-    db: DatabaseConnection,
-    registration: Registration,
+    seat: Seat<'a>,
     redis: Redis,
     reports: ConnectionManager,
     queue: Option<WorkerQueue>,
-    name: &'a str,
-    known: Known,
     /// Orders whose effects are done, to be acknowledged.
     done: Vec<Vec<u8>>,
-    shutdown: &'a Shutdown,
     burst: bool,
-    /// Without a beat for so long, what runs is stopped.
-    silence: Duration,
 }
 
 impl<'a> Life<'a> {
-    /// Registers, opens a pool under the identity's name, and empties the working directory.
+    /// Registers, and opens what is needed.
     pub(super) async fn begin(
         pulp: &Pulp,
         tasks: &Arc<Tasks>,
@@ -80,68 +60,23 @@ impl<'a> Life<'a> {
         name: &'a str,
         shutdown: &'a Shutdown,
     ) -> anyhow::Result<Life<'a>> {
-        let settings = &pulp.settings;
-        let ttl = settings.worker_ttl;
-        let known: Vec<&str> = tasks.names().collect();
-        let registration = Registration::start(pulp, ProcessKind::Worker, name, &known, ttl).await?;
-        let silence = ttl * 2 / 3;
-        let parameters = [
-            ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
-            // A task fills tables faster than statistics follow: a plan made for an empty table must not be kept.
-            ("plan_cache_mode", "force_custom_plan".to_owned()),
-        ];
-        let id = registration.id();
-        let db =
-            db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;
-        let pulp = Pulp { db, ..pulp.clone() };
-        let db = db::connect_for_lookups(settings, &id.to_string(), LOOKUPS).await?;
-        let directory = settings.working_directory.join(name);
-        match tokio::fs::remove_dir_all(&directory).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
-            }
-            _ => {}
-        }
-        let runner = Runner {
-            dispatcher: Dispatcher::new(pulp.clone()),
-            tasks: tasks.clone(),
-            directory,
-            patience: settings.task_cancel_interval,
-            pulp,
-        };
+        let seat = Seat::take(pulp, tasks, name, shutdown).await?;
         let reports = redis.shared()?;
-        tracing::info!(%name, id = %id, "the worker is ready");
-        Ok(Life {
-            runner,
-            db,
-            registration,
-            redis: redis.clone(),
-            reports,
-            queue: None,
-            name,
-            known: Known::default(),
-            done: Vec::new(),
-            shutdown,
-            burst: options.burst,
-            silence,
-        })
+        Ok(Life { seat, redis: redis.clone(), reports, queue: None, done: Vec::new(), burst: options.burst })
     }
 
     /// Takes orders until something ends this life.
     pub(super) async fn live(mut self) -> anyhow::Result<Death> {
-        let db = self.db.clone();
-        let interval = beat_interval(self.runner.pulp.settings.worker_ttl);
-        let watching = known::watch(db, self.redis.clone(), self.id(), self.known.clone(), interval);
-        let _watch = AbortOnDropHandle::new(tokio::spawn(watching));
+        let (told, cancels) = mpsc::channel(1);
+        let _watch = self.seat.watch(cancels);
+        let listening = known::listen(self.redis.clone(), self.id(), told);
+        let _listen = AbortOnDropHandle::new(tokio::spawn(listening));
         let death = self.take_orders().await?;
-        let _ = tokio::fs::remove_dir_all(&self.runner.directory).await;
+        let (worker, name) = (self.id(), self.seat.name);
+        self.seat.leave(&death).await;
         if death == Death::Stopped {
-            let worker = self.id();
-            if let Err(error) = self.registration.stop().await {
-                tracing::warn!(%error, "the end of the worker cannot be recorded; it will be given up");
-            }
             let leaving = async {
-                let _ = queue::remove(&mut self.reports, &self.redis, self.name).await;
+                let _ = queue::remove(&mut self.reports, &self.redis, name).await;
                 let _ = queue::notify(&mut self.reports, &self.redis, &Notice::Left { worker }).await;
             };
             let _ = tokio::time::timeout(REPLY, leaving).await;
@@ -150,18 +85,18 @@ impl<'a> Life<'a> {
     }
 
     async fn take_orders(&mut self) -> anyhow::Result<Death> {
-        let gone = self.registration.gone().clone();
+        let gone = self.seat.gone().clone();
         let mut backoff = Backoff::default();
         self.ready(Done::All).await;
         loop {
-            if self.shutdown.is_requested() {
+            if self.seat.shutdown.is_requested() {
                 return Ok(Death::Stopped);
             }
             let idle = if self.burst { IDLE_BURST } else { IDLE };
             let order = tokio::select! {
-                () = self.shutdown.requested() => return Ok(Death::Stopped),
+                () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
                 () = gone.cancelled() => return Ok(Death::GivenUp),
-                order = wait(&mut self.queue, &self.redis, self.name, idle) => order,
+                order = wait(&mut self.queue, &self.redis, self.seat.name, idle) => order,
             };
             match order {
                 Ok(Some(order)) => {
@@ -171,7 +106,7 @@ impl<'a> Life<'a> {
                     }
                 }
                 Ok(None) => {
-                    if self.burst && !any_waiting(&self.db).await.unwrap_or(true) {
+                    if self.burst && !any_waiting(&self.seat.db).await.unwrap_or(true) {
                         return Ok(Death::Stopped);
                     }
                     self.ready(Done::All).await;
@@ -181,7 +116,7 @@ impl<'a> Life<'a> {
                     self.queue = None;
                     tokio::select! {
                         () = backoff.pause() => {}
-                        () = self.shutdown.requested() => return Ok(Death::Stopped),
+                        () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
                         () = gone.cancelled() => return Ok(Death::GivenUp),
                     }
                     // An order may have been on its way; it is acknowledged when the worker is idle.
@@ -197,14 +132,14 @@ impl<'a> Life<'a> {
         if order.worker != self.id() {
             return Ok(Flow::GoOn);
         }
-        let db = self.db.clone();
+        let db = self.seat.db.clone();
         if sabotage::on(Breakage::AcknowledgeBeforeEffect) {
             self.ready(Done::All).await;
         }
         let claim = claims::draw_for(&order);
-        self.known.add(claim);
-        let Some(answer) = claims::claim(&db, claim, &order, gone, self.shutdown).await else {
-            return Ok(self.flow(gone));
+        self.seat.known.add(claim);
+        let Some(answer) = claims::claim(&db, claim, &order, gone, self.seat.shutdown).await else {
+            return Ok(self.seat.flow());
         };
         self.done.push(bytes);
         let mut more = order.more;
@@ -224,10 +159,10 @@ impl<'a> Life<'a> {
             };
             // The manager is told of the last end while this task runs already.
             let ((), ended) =
-                tokio::join!(self.tell(notice.take(), Done::These(&told)), self.run(task, gone));
+                tokio::join!(self.tell(notice.take(), Done::These(&told)), self.seat.run(task));
             let stuck = ended.stuck;
             let patience = if more && started.elapsed() < QUICK { PROMPT } else { Duration::ZERO };
-            let next = match stuck || self.shutdown.is_requested() {
+            let next = match stuck || self.seat.shutdown.is_requested() {
                 true => None,
                 false => self.reserved(patience).await,
             };
@@ -236,14 +171,14 @@ impl<'a> Life<'a> {
                 None => (None, None),
             };
             if let Some((next, order)) = &next {
-                self.known.add(*next);
+                self.seat.known.add(*next);
                 more = order.more;
             }
-            let written = claims::finish(&db, claim, &ended, next.as_ref(), gone, self.shutdown).await;
-            self.known.remove(claim);
+            let written = claims::finish(&db, claim, &ended, next.as_ref(), gone, self.seat.shutdown).await;
+            self.seat.known.remove(claim);
             let Some((_, answer)) = written else {
                 anyhow::ensure!(!stuck, "A task was told to stop and does not. The worker ends.");
-                return Ok(self.flow(gone));
+                return Ok(self.seat.flow());
             };
             self.done.extend(bytes);
             let claimed = matches!(answer, Some(Answer::Claimed(_)));
@@ -266,7 +201,7 @@ impl<'a> Life<'a> {
             }
         }
         self.report(notice).await;
-        Ok(self.flow(gone))
+        Ok(self.seat.flow())
     }
 
     /// Tells the manager that the worker has nothing to do.
@@ -277,33 +212,8 @@ impl<'a> Life<'a> {
     /// Tells the manager that a claim was refused.
     async fn refused(&mut self, claim: Claim, why: &str) {
         tracing::debug!(task = %claim.task, why, "a claim was refused");
-        self.known.remove(claim);
+        self.seat.known.remove(claim);
         self.report(Some(Notice::Refused { worker: self.id(), task: claim.task })).await;
-    }
-
-    async fn run(&self, task: Claimed, gone: &CancellationToken) -> Ended {
-        let canceled = self.known.add(task.claim);
-        let stop = CancellationToken::new();
-        let interrupt = async {
-            tokio::select! {
-                () = canceled.cancelled() => Interrupt::Canceled,
-                () = self.shutdown.expired() => Interrupt::Shutdown,
-                () = gone.cancelled() => Interrupt::Gone,
-                () = self.silent() => Interrupt::Silent,
-            }
-        };
-        self.runner.attempt(task, stop, interrupt).await
-    }
-
-    /// Waits until the last successful beat is too long ago.
-    async fn silent(&self) {
-        loop {
-            let left = self.silence.saturating_sub(self.registration.silence());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.clamp(Duration::from_millis(5), Duration::from_secs(1))).await;
-        }
     }
 
     /// The order that waits behind the current task, if there is one, or one that comes soon.
@@ -316,7 +226,7 @@ impl<'a> Life<'a> {
             }
         };
         match tokio::time::timeout(REPLY, next).await {
-            Ok(Ok(received)) => received.filter(|received| received.order.worker == self.registration.id()),
+            Ok(Ok(received)) => received.filter(|received| received.order.worker == self.seat.id()),
             Ok(Err(_)) | Err(_) => {
                 self.queue = None;
                 None
@@ -334,7 +244,7 @@ impl<'a> Life<'a> {
     async fn tell(&self, notice: Option<Notice>, done: Done<'_>) {
         let Some(notice) = notice else { return };
         let mut reports = self.reports.clone();
-        let told = queue::report(&mut reports, &self.redis, self.name, &notice, done);
+        let told = queue::report(&mut reports, &self.redis, self.seat.name, &notice, done);
         match tokio::time::timeout(REPLY, told).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the resource manager cannot be told"),
@@ -342,19 +252,9 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn flow(&self, gone: &CancellationToken) -> Flow {
-        if gone.is_cancelled() { Flow::GivenUp } else { Flow::GoOn }
-    }
-
     fn id(&self) -> Uuid {
-        self.registration.id()
+        self.seat.id()
     }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Flow {
-    GoOn,
-    GivenUp,
 }
 
 async fn wait(

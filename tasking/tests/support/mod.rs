@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unused_macros,
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis;
+use entities::settings::WorkerStyle;
 use entities::task::{self, TaskState};
 use entities::{Pulp, Settings, db, domain};
 use sea_orm::{ConnectionTrait, EntityTrait};
@@ -29,6 +31,24 @@ use servers::Servers;
 pub const TTL: Duration = Duration::from_millis(1500);
 pub const LEASE: Duration = Duration::from_millis(900);
 
+/// Makes two tests of each function: one in each style of tasking.
+macro_rules! in_both_styles {
+    ($($name:ident),+ $(,)?) => {
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(entities::settings::WorkerStyle::Redis).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(entities::settings::WorkerStyle::Postgres).await;
+            })+
+        }
+    };
+}
+
 /// An installation without processes.
 pub struct Bench {
     pub pulp: Pulp,
@@ -41,6 +61,51 @@ pub struct Bench {
 impl Bench {
     pub async fn start() -> Bench {
         Bench::with_settings(|_| {}).await
+    }
+
+    /// A bench for one style of tasking; without Redis if that needs none.
+    pub async fn of(style: WorkerStyle) -> Bench {
+        Bench::with_settings_of(style, |_| {}).await
+    }
+
+    /// As [`Bench::of`], with settings that are not quite the usual ones.
+    pub async fn with_settings_of(style: WorkerStyle, change: impl FnOnce(&mut Settings)) -> Bench {
+        let mut bench = Bench::with_settings(|settings| {
+            settings.worker_style = style;
+            if style == WorkerStyle::Postgres {
+                settings.redis_url = None;
+            }
+            change(settings);
+        })
+        .await;
+        if style == WorkerStyle::Postgres {
+            bench.servers.stop_redis();
+        }
+        bench
+    }
+
+    /// A bench for one style with workers that run, and a manager if it needs one.
+    pub async fn busy(style: WorkerStyle, count: usize) -> Bench {
+        let mut bench = Bench::of(style).await;
+        bench.begin(count);
+        bench
+    }
+
+    /// The same installation in the other style, as processes see it that are started after the switch.
+    pub async fn switch(&mut self, style: WorkerStyle) {
+        let mut settings = (*self.pulp.settings).clone();
+        settings.worker_style = style;
+        self.pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
+        self.dispatcher = Dispatcher::new(self.pulp.clone());
+        self.shutdown = Shutdown::new();
+    }
+
+    /// Stops what was started with the bench, and leaves the servers running.
+    pub async fn rest(&mut self) {
+        self.shutdown.graceful();
+        for running in self.running.drain(..) {
+            tokio::time::timeout(Duration::from_secs(10), running).await.expect("it stops").unwrap();
+        }
     }
 
     /// A bench whose settings are not quite the usual ones.
@@ -181,10 +246,7 @@ impl Bench {
 
     /// Stops everything that was started with the bench, and looks that it ends well.
     pub async fn stop(mut self) {
-        self.shutdown.graceful();
-        for running in self.running.drain(..) {
-            tokio::time::timeout(Duration::from_secs(10), running).await.expect("it stops").unwrap();
-        }
+        self.rest().await;
     }
 }
 

@@ -137,8 +137,8 @@ impl Task for Blocking {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Fertile {}
 
-/// What came of the child of [`Fertile`].
-pub static CHILD: Mutex<Option<Result<Uuid, String>>> = Mutex::new(None);
+/// What came of the late child of each [`Fertile`].
+pub static CHILD: Mutex<Option<HashMap<Uuid, Result<Uuid, String>>>> = Mutex::new(None);
 
 impl Task for Fertile {
     const NAME: &'static str = "test.fertile";
@@ -153,7 +153,7 @@ impl Task for Fertile {
         tokio::spawn(async move {
             late.canceled().cancelled().await;
             let child = late.dispatch(&Nap::of(0)).await.map_err(|error| format!("{error:#}"));
-            *CHILD.lock().unwrap() = Some(child);
+            CHILD.lock().unwrap().get_or_insert_default().insert(late.task_id(), child);
         });
         std::future::pending().await
     }

@@ -1,0 +1,107 @@
+//! Claims and ends of tasks that wait in rows, and the sleep of workers.
+
+use entities::db;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::Shutdown;
+use crate::claims::{answered, written};
+use crate::context::Claim;
+use crate::run::{Claimed, Ended, draw};
+
+/// The answer to a claim of whatever is ready.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A task is ours.
+    Claimed {
+        /// The task.
+        task: Box<Claimed>,
+        /// Whether another one is ready.
+        more: bool,
+    },
+    /// None is, and why: `idle`, `gone`, `busy` or an error.
+    Nothing(String),
+}
+
+/// The identity of a claim before it is known of what.
+pub(crate) fn draw_any(worker: Uuid) -> Claim {
+    draw(Uuid::nil(), worker)
+}
+
+/// Claims a ready task of these names. `None` if the process has to stop, or was given up, before there is an answer.
+pub(crate) async fn claim(
+    db: &DatabaseConnection,
+    claim: Claim,
+    names: &[String],
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<Answer> {
+    let sql = "SELECT * FROM claim_ready($1, $2, $3, true)";
+    let statement = db::sql(sql, [claim.worker.into(), claim.token.into(), names.to_vec().into()]);
+    tokio::select! {
+        row = answered(db, statement) => match row.and_then(|row| read(claim, &row)) {
+            Ok(answer) => Some(answer),
+            Err(error) => Some(Answer::Nothing(error.to_string())),
+        },
+        () = gone.cancelled() => None,
+        () = shutdown.expired() => None,
+    }
+}
+
+/// Ends a task, and claims another one in the same commit as `next`. `None` if there was no answer in time.
+pub(crate) async fn finish(
+    db: &DatabaseConnection,
+    claim: Claim,
+    ended: &Ended,
+    next: Option<Claim>,
+    names: &[String],
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<Option<Answer>> {
+    let statement = |state: &str, error: Option<serde_json::Value>| {
+        let sql = "SELECT * FROM finish_and_claim($1, $2, $3, $4, $5, $6, $7)";
+        let values = [
+            claim.task.into(),
+            claim.worker.into(),
+            claim.token.into(),
+            state.into(),
+            error.into(),
+            next.map(|next| next.token).into(),
+            names.to_vec().into(),
+        ];
+        db::sql(sql, values)
+    };
+    let row = written(db, claim, ended, statement, gone, shutdown).await?;
+    let answer = row.and_then(|row| next.map(|next| read(next, &row)).transpose());
+    answer.inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known")).ok()
+}
+
+/// Puts a worker among the sleepers, if it is not there, and answers whether there is something to look at.
+pub(crate) async fn sleep(db: &DatabaseConnection, worker: Uuid, names: &[String]) -> Result<bool, DbErr> {
+    // Not worth a flush.
+    let sql = "WITH off AS (SELECT set_config('synchronous_commit', 'off', true))
+               INSERT INTO process_asleep SELECT $1 FROM off ON CONFLICT DO NOTHING";
+    db.execute_raw(db::sql(sql, [worker.into()])).await?;
+    // A statement of its own: whoever commits after this one looks sees the sleeper.
+    let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;
+    row.map_or(Ok(true), |row| row.try_get("", "work"))
+}
+
+/// Takes a worker from the sleepers.
+pub(crate) async fn wake_up(db: &DatabaseConnection, worker: Uuid) -> Result<(), DbErr> {
+    let sql = "WITH off AS (SELECT set_config('synchronous_commit', 'off', true))
+               DELETE FROM process_asleep USING off WHERE process_id = $1";
+    db.execute_raw(db::sql(sql, [worker.into()])).await?;
+    Ok(())
+}
+
+fn read(claim: Claim, row: &QueryResult) -> Result<Answer, DbErr> {
+    if row.try_get("", "claimed")? {
+        let claim = Claim { task: row.try_get("", "task_id")?, ..claim };
+        let task = Box::new(Claimed::read(claim, row)?);
+        return Ok(Answer::Claimed { task, more: row.try_get("", "more")? });
+    }
+    let refusal: Option<String> = row.try_get("", "refusal")?;
+    Ok(Answer::Nothing(refusal.unwrap_or_default()))
+}

@@ -1,0 +1,165 @@
+//! Tasking without Redis: the queue in rows, its wake-ups, and what happens when they are lost.
+#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use entities::db;
+use entities::settings::WorkerStyle;
+use entities::task::TaskState;
+use sea_orm::ConnectionTrait;
+use support::tasks::Nap;
+use support::{Bench, until};
+use tasking::resource_manager::Outcome;
+
+async fn bench(workers: usize) -> Bench {
+    Bench::busy(WorkerStyle::Postgres, workers).await
+}
+
+async fn count(bench: &Bench, from: &str) -> i64 {
+    let sql = format!("SELECT count(*) AS count FROM {from}");
+    let row = bench.pulp.db.query_one_raw(db::sql(&sql, [])).await.unwrap();
+    row.unwrap().try_get("", "count").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_in_the_queue_when_all_is_done() {
+    let bench = bench(3).await;
+    let mut ids = Vec::new();
+    for number in 0..200_u64 {
+        let nap = Nap::of(number % 3).alone_on(&format!("{}", number % 7)).sharing(&format!("{}", number % 5 + 5));
+        ids.push(bench.dispatch(&nap).await);
+        if number % 9 == 0 {
+            let _ = bench.dispatcher.cancel(ids[ids.len() / 2]).await;
+        }
+    }
+    bench.all_final(&ids).await;
+    for table in ["task_notice", "task_place", "task_need"] {
+        until(&format!("{table} is empty"), async || count(&bench, table).await == 0).await;
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_wake_ups_are_made_up_for_by_a_look() {
+    let bench = bench(2).await;
+    until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+    // Whoever would be told is not known to sleep.
+    bench.pulp.db.execute_unprepared("DELETE FROM process_asleep").await.unwrap();
+    let id = bench.dispatch(&Nap::of(0)).await;
+    let began = Instant::now();
+    bench.reaches(id, TaskState::Completed).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+    // The listening sessions are cut: they are opened again.
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    bench.pulp.db.execute_unprepared(sql).await.unwrap();
+    let listening = "pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    until("they listen again", async || count(&bench, listening).await == 2).await;
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+        let id = bench.dispatch(&Nap::of(0)).await;
+        let task = bench.reaches(id, TaskState::Completed).await;
+        waits.push((task.started_at.unwrap() - task.pulp_created).num_microseconds().unwrap());
+    }
+    waits.sort_unstable();
+    println!("created to started: median {} µs", waits[4]);
+    assert!(waits[4] < 200_000, "{waits:?}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_tasks_wakes_all_sleepers() {
+    let bench = bench(4).await;
+    until("all sleep", async || count(&bench, "process_asleep").await == 4).await;
+    let began = Instant::now();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(bench.dispatch(&Nap::of(700)).await);
+    }
+    bench.all_final(&ids).await;
+    println!("four naps of 0.7 s took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(2000), "{:?}", began.elapsed());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resource_manager_is_not_needed_and_idles() {
+    let bench = Bench::of(WorkerStyle::Postgres).await;
+    let manager = bench.manager();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!manager.is_finished());
+    bench.shutdown.graceful();
+    assert_eq!(manager.await.unwrap().unwrap(), Outcome::Stopped);
+    assert_eq!(count(&bench, "process").await, 0);
+}
+
+/// Random steps, and after each admission every place is compared with the plain rule: a task may run if no earlier
+/// unfinished task conflicts with it.
+const MODEL: &str = "
+DO $$
+DECLARE
+    alone text[];
+    together text[];
+    claim record;
+    bad bigint;
+    worker uuid := gen_random_uuid();
+    chosen task%ROWTYPE;
+    claimed bigint := 0;
+BEGIN
+    INSERT INTO process (pulp_id, kind, name, style) VALUES (worker, 'worker', 'w', 'postgres');
+    PERFORM setseed(SEED);
+    FOR step IN 1..700 LOOP
+        IF random() < 0.4 THEN
+            SELECT coalesce(array_agg('r' || (random() * 5)::int), '{}') INTO alone
+                FROM generate_series(1, (random() * 2)::int);
+            SELECT coalesce(array_agg('r' || (random() * 5)::int), '{}') INTO together
+                FROM generate_series(1, (random() * 3)::int);
+            WITH accepted AS (
+                INSERT INTO task (pulp_id, pulp_domain_id, name, exclusive_resources, shared_resources)
+                SELECT gen_random_uuid(), pulp_id, 't', alone, together FROM domain RETURNING pulp_id)
+            INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted;
+        ELSIF random() < 0.5 THEN
+            SELECT * INTO claim FROM claim_ready(worker, gen_random_uuid(), '{t}', true);
+            claimed := claimed + claim.claimed::int;
+        ELSIF random() < 0.7 THEN
+            SELECT * INTO chosen FROM task WHERE state = 'running' ORDER BY random() LIMIT 1;
+            IF FOUND THEN
+                SELECT * INTO claim FROM finish_and_claim(chosen.pulp_id, worker, chosen.claim_token, 'completed', NULL,
+                    CASE WHEN random() < 0.5 THEN gen_random_uuid() END, '{t}');
+                claimed := claimed + claim.claimed::int;
+            END IF;
+        ELSE
+            SELECT * INTO chosen FROM task WHERE state = 'waiting' ORDER BY random() LIMIT 1;
+            IF FOUND THEN
+                UPDATE task SET state = 'canceled', finished_at = now() WHERE pulp_id = chosen.pulp_id;
+                INSERT INTO task_notice (task_id) VALUES (chosen.pulp_id);
+            END IF;
+        END IF;
+        CONTINUE WHEN random() < 0.3;
+        PERFORM promote(1000, 1);
+        SELECT count(*) INTO bad FROM task_place AS late WHERE (missing = 0) = EXISTS
+            (SELECT 1 FROM task_place AS early WHERE early.position < late.position
+             AND (early.exclusive && late.exclusive OR early.exclusive && late.shared
+                  OR early.shared && late.exclusive));
+        ASSERT bad = 0, format('step %s: %s tasks are blocked or not against the rule', step, bad);
+        SELECT count(*) INTO bad FROM task_place JOIN task ON pulp_id = task_id
+            WHERE missing = 0 AND state = 'waiting' AND NOT EXISTS
+                (SELECT 1 FROM task_ready AS ready WHERE ready.task_id = pulp_id
+                 AND number > (SELECT last_value FROM task_ready_floor));
+        ASSERT bad = 0, format('step %s: %s tasks could run and are not found', step, bad);
+    END LOOP;
+    ASSERT claimed > 50, claimed;
+END $$";
+
+#[tokio::test]
+async fn the_rows_of_the_queue_follow_the_rule() {
+    let bench = Bench::of(WorkerStyle::Postgres).await;
+    for seed in ["0.1", "0.2", "0.3"] {
+        let tables = "TRUNCATE process, task, task_notice, task_place, task_need, task_ready CASCADE";
+        bench.pulp.db.execute_unprepared(tables).await.unwrap();
+        bench.pulp.db.execute_unprepared(&MODEL.replace("SEED", seed)).await.unwrap();
+    }
+}
