@@ -15,6 +15,8 @@ pub(crate) struct Installation {
     pub(crate) servers: Servers,
     pub(crate) pulp: Pulp,
     pub(crate) dispatcher: Dispatcher,
+    /// Whether there is a resource manager.
+    managed: bool,
     processes: Vec<Process>,
 }
 
@@ -26,21 +28,23 @@ impl Installation {
 
     /// With this many workers, on a Postgres that takes so many sessions.
     pub(crate) async fn with_sessions(workers: usize, sessions: u32) -> anyhow::Result<Installation> {
-        let servers = Servers::builder()
+        let builder = Servers::builder()
             .workers(0)
             .managers(0)
             .durable()
             .sessions(sessions)
-            .set("PULP_LOG_LEVEL", "warn")
-            .start()
-            .await;
+            .set("PULP_LOG_LEVEL", "warn");
+        let managed = std::env::var("STYLE").as_deref() != Ok("postgres");
+        let servers = if managed { builder.start().await } else { builder.without_redis().start().await };
         let environment: Vec<(OsString, OsString)> =
             servers.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let loaded = settings::load_from(&environment, servers.directory())?;
         let pulp = Pulp::open(Arc::new(loaded.settings), "bench").await?;
         let dispatcher = Dispatcher::new(pulp.clone());
-        let mut installation = Installation { servers, pulp, dispatcher, processes: Vec::new() };
-        installation.play("manager", &["manager"]);
+        let mut installation = Installation { servers, pulp, dispatcher, managed, processes: Vec::new() };
+        if managed {
+            installation.play("manager", &["manager"]);
+        }
         for number in 1..=workers {
             installation.play(&format!("worker-{number}"), &["workers", &format!("worker-{number}-"), "1"]);
         }
@@ -68,7 +72,8 @@ impl Installation {
         let sql =
             "SELECT count(*) FROM process WHERE gone_at IS NULL AND kind IN ('worker', 'resource-manager')";
         let began = Instant::now();
-        while self.count(sql).await? <= count as i64 {
+        let expected = count + usize::from(self.managed);
+        while self.count(sql).await? < expected as i64 {
             anyhow::ensure!(began.elapsed() < Duration::from_secs(120), "the workers do not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

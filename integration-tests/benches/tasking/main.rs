@@ -2,7 +2,8 @@
 //!
 //! `cargo build --release && PULPCORE=$PWD/target/release/pulpcore cargo bench -p integration-tests --bench tasking`.
 //! Postgres is durable, and everything runs on the same machine. `PARTS` names the parts to run, all by default:
-//! `throughput`, `latency`, `backlog`, `idle`. Compare the ratios: both sides of each come from the same run.
+//! `throughput`, `latency`, `backlog`, `idle`; `STYLE=postgres` measures tasking without Redis. Compare the ratios: both sides of each come
+//! from the same run.
 
 mod backlog;
 mod installation;

@@ -21,6 +21,13 @@ use crate::resource_manager::housekeeping;
 /// How often rows are looked for that no notice told of.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// Ends sessions that hold the promoter's lock and wait for a client that does not go on: nobody else could move the
+/// queue. What such a session does is done again by whoever comes next.
+const UNSTICK: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       WHERE locktype = 'advisory' AND classid = 20561 AND granted
+                         AND usename = current_user AND wait_event = 'ClientRead'
+                         AND clock_timestamp() - xact_start > interval '3 seconds'";
+
 /// Takes part until it is dropped.
 pub(crate) async fn serve(pulp: Pulp, db: DatabaseConnection, worker: Uuid, promoter: Promoter) {
     let interval = beat_interval(pulp.settings.worker_ttl);
@@ -88,6 +95,9 @@ async fn preside(
                 Err(error) => tracing::warn!(%error, "forgotten tasks cannot be looked for; trying again"),
             }
             promoter.promote(false);
+        }
+        if let Err(error) = db.execute_raw(db::sql(UNSTICK, [])).await {
+            tracing::debug!(%error, "it is not known whether a session holds the queue up");
         }
         match strangers.look(db).await {
             Ok(0) => {}
