@@ -86,6 +86,8 @@ pub async fn connect_for_lookups(
     let parameters = ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"];
     let mut parameters = parameters.map(|method| (method, "off".to_owned())).to_vec();
     parameters.push(("plan_cache_mode", "force_generic_plan".to_owned()));
+    // A method that is off and used nevertheless looks expensive enough for a compiler, which takes 100 ms.
+    parameters.push(("jit", "off".to_owned()));
     let mut options = options(settings, application_name, connections, &parameters);
     options.connect_lazy(true);
     Database::connect(options).await

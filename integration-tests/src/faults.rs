@@ -102,20 +102,18 @@ pub fn settings() -> BTreeMap<String, String> {
 /// Runs the test once.
 pub async fn run(options: Options) -> Report {
     let style = options.style;
-    eprintln!("fault test: style {}, seed {}, {:?} of faults", style.as_str(), options.seed, options.duration);
+    eprintln!(
+        "fault test: style {}, seed {}, {:?} of faults",
+        style.as_str(),
+        options.seed,
+        options.duration
+    );
     let began = Instant::now();
     let managers = match style {
         Style::Redis => vec!["wait", "exit"],
         Style::Postgres => Vec::new(),
     };
-    let setup = Setup {
-        style,
-        workers: 3,
-        managers,
-        api: true,
-        environment: settings(),
-        schema: Vec::new(),
-    };
+    let setup = Setup { style, workers: 3, managers, api: true, environment: settings(), schema: Vec::new() };
     let mut system = System::start(setup).await;
     let workload = Workload::open(&mut system).await;
     let asking: Vec<_> = [(1, false), (2, false), (3, true), (4, true)]

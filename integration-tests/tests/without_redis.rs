@@ -28,7 +28,10 @@ async fn everything_works_and_nobody_asks_for_redis() {
     assert_eq!(pulp.paths(&pulp.latest(&repository).await).await, upstream.paths());
 
     let (_, info) = told(&pulp, &["queue", "info", "--json"]).await;
-    assert_eq!((&info["style"], &info["redis"], &info["leader"]), (&json!("postgres"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&info["style"], &info["redis"], &info["leader"]),
+        (&json!("postgres"), &Value::Null, &Value::Null)
+    );
     let states: Vec<&str> =
         info["workers"].as_array().unwrap().iter().map(|worker| worker["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["idle", "idle"], "{info:#}");

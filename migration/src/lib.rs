@@ -15,11 +15,7 @@ pub use sql::SqlMigration;
 
 /// Core's steps, oldest first.
 pub fn core() -> Vec<Box<dyn MigrationTrait>> {
-    vec![
-        Box::new(m0001_core::STEP),
-        Box::new(m0002_tasking::STEP),
-        Box::new(m0003_postgres_tasking::STEP),
-    ]
+    vec![Box::new(m0001_core::STEP), Box::new(m0002_tasking::STEP), Box::new(m0003_postgres_tasking::STEP)]
 }
 
 /// All the steps of an installation: core's, then its plugins'.

@@ -109,9 +109,7 @@ async fn begin<'a>(
     shutdown: &'a Shutdown,
 ) -> anyhow::Result<Way<'a>> {
     Ok(match redis {
-        Some(redis) => {
-            Way::Orders(Box::new(Life::begin(pulp, tasks, redis, options, name, shutdown).await?))
-        }
+        Some(redis) => Way::Orders(Box::new(Life::begin(pulp, tasks, redis, options, name, shutdown).await?)),
         None => Way::Rows(Box::new(RowsLife::begin(pulp, tasks, options, name, shutdown).await?)),
     })
 }

@@ -1,4 +1,5 @@
 //! Cancels: of tasks that nobody has begun, of running ones, and against their completion.
+#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 #[macro_use]
 mod support;

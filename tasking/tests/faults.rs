@@ -1,4 +1,5 @@
 //! Things that break while tasks run: Redis, leaders, workers.
+#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 #[macro_use]
 mod support;
@@ -112,7 +113,9 @@ async fn a_leader_that_finds_another_one_ends() {
     assert_eq!(outcome.unwrap().unwrap(), Outcome::Deposed);
 }
 
-async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others(style: WorkerStyle) {
+async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others(
+    style: WorkerStyle,
+) {
     let bench = Bench::busy(style, 0).await;
     let lost = bench.worker("lost");
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;

@@ -28,7 +28,8 @@ async fn nothing_is_left_in_the_queue_when_all_is_done() {
     let bench = bench(3).await;
     let mut ids = Vec::new();
     for number in 0..200_u64 {
-        let nap = Nap::of(number % 3).alone_on(&format!("{}", number % 7)).sharing(&format!("{}", number % 5 + 5));
+        let nap =
+            Nap::of(number % 3).alone_on(&format!("{}", number % 7)).sharing(&format!("{}", number % 5 + 5));
         ids.push(bench.dispatch(&nap).await);
         if number % 9 == 0 {
             let _ = bench.dispatcher.cancel(ids[ids.len() / 2]).await;

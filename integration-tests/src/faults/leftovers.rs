@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, Row};
 
-use super::{Style, redis};
 use super::system::{LEASE, System};
+use super::{Style, redis};
 
 /// Locks, lists, the lease and processes that are still there.
 pub async fn find(system: &System) -> Vec<String> {

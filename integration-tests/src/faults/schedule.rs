@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use sqlx::{Connection, PgConnection};
 
 use super::postgres_proxy::{Strike, Trap};
-use super::{Style, redis, servers};
 use super::system::{LEASE, System};
+use super::{Style, redis, servers};
 
 /// Statements whose commit, or whose effect, is worth a strike.
 const COMMITS: [&str; 7] = [

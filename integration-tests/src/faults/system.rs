@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::Style;
 use super::monitor::Monitor;
 use super::postgres_proxy::{self, Traps};
 use super::proxy::{self, Gate, Listener};
 use super::recorder;
 use super::redis;
-use super::Style;
 use super::servers::Servers;
 use crate::{Process, executable, logs, pulp};
 

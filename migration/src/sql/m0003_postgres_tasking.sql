@@ -107,7 +107,7 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR woken IN
         DELETE FROM process_asleep WHERE process_id IN
-            (SELECT process_id FROM process_asleep LIMIT p_count FOR UPDATE SKIP LOCKED)
+            (SELECT process_id FROM process_asleep ORDER BY process_id LIMIT p_count FOR UPDATE SKIP LOCKED)
         RETURNING process_id
     LOOP
         PERFORM pg_notify(channel_of(woken), 'work');
@@ -245,7 +245,7 @@ BEGIN
             ready := ready + release_task(t.task_id);
         END IF;
     END LOOP;
-    SELECT last_value INTO floor FROM task_ready_floor;
+    floor := coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1);
     SELECT number INTO first FROM task_ready WHERE number > floor ORDER BY number LIMIT 1;
     IF first > floor + 1 THEN PERFORM setval('task_ready_floor', first - 1); END IF;
     IF ready > p_claims THEN PERFORM wake(ready - p_claims); END IF;
@@ -279,7 +279,7 @@ BEGIN
     END IF;
     SELECT t.pulp_id INTO task_id FROM task AS t
         WHERE t.worker_id = p_worker AND t.claim_token = p_token AND t.state IN ('running', 'canceling');
-    SELECT last_value INTO floor FROM task_ready_floor;
+    floor := coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1);
     LOOP
         IF task_id IS NULL THEN
             SELECT r.number, r.task_id, r.since INTO found_number, task_id, found_since FROM task_ready AS r
@@ -349,14 +349,14 @@ END $$;
 -- Whether a worker has reason to look: notices, or a ready task of these names.
 CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE sql AS $$
     SELECT EXISTS (SELECT 1 FROM task_notice)
-        OR EXISTS (SELECT 1 FROM task_ready WHERE number > (SELECT last_value FROM task_ready_floor)
+        OR EXISTS (SELECT 1 FROM task_ready WHERE number > (SELECT coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1))
                    AND name = ANY (p_names))
 $$;
 
 -- Which of the names of ready tasks no live worker knows.
 CREATE FUNCTION unknown_names() RETURNS text[] LANGUAGE sql AS $$
     SELECT coalesce(array_agg(DISTINCT name), '{}') FROM task_ready
-    WHERE number > (SELECT last_value FROM task_ready_floor)
+    WHERE number > (SELECT coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1))
       AND EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL AND task_ready.name = ANY (tasks))
 $$;
@@ -382,11 +382,11 @@ END $$;
 CREATE FUNCTION choose_steward(p_worker uuid) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE present uuid;
 BEGIN
-    SELECT process_id INTO present FROM steward;
+    SELECT process_id INTO present FROM steward WHERE singleton;
     PERFORM 1 FROM process WHERE pulp_id = present AND gone_at IS NULL;
     IF FOUND THEN RETURN present; END IF;
-    UPDATE steward SET process_id = p_worker WHERE process_id IS NOT DISTINCT FROM present
+    UPDATE steward SET process_id = p_worker WHERE singleton AND process_id IS NOT DISTINCT FROM present
         AND EXISTS (SELECT 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL);
-    SELECT process_id INTO present FROM steward;
+    SELECT process_id INTO present FROM steward WHERE singleton;
     RETURN present;
 END $$;

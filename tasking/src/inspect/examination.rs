@@ -172,7 +172,9 @@ impl Inspector {
                     if unrouted <= MOST {
                         let text = format!("{} ({}) could run, and nobody runs it", task.id, task.name);
                         let advice = match self.is_routed() {
-                            true => "--repair tells the resource manager again. If that does not help, restart it.",
+                            true => {
+                                "--repair tells the resource manager again. If that does not help, restart it."
+                            }
                             false => "An idle worker looks every second. Look at the logs of the workers.",
                         };
                         let finding = Finding::new(Code::NotRouted, task.id, text, advice);

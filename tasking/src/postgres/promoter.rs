@@ -85,7 +85,9 @@ impl Promoter {
             };
             match tokio::time::timeout(BOUND, step).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "the queue could not be moved on; another worker does it"),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the queue could not be moved on; another worker does it")
+                }
                 Err(_) => tracing::debug!("the queue could not be moved on in time; another worker does it"),
             }
         });

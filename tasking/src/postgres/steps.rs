@@ -74,7 +74,9 @@ pub(crate) async fn finish(
     };
     let row = written(db, claim, ended, statement, gone, shutdown).await?;
     let answer = row.and_then(|row| next.map(|next| read(next, &row)).transpose());
-    answer.inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known")).ok()
+    answer
+        .inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known"))
+        .ok()
 }
 
 /// Puts a worker among the sleepers, if it is not there, and answers whether there is something to look at.

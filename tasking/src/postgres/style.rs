@@ -34,7 +34,11 @@ pub(crate) fn is_refusal(error: &DbErr) -> bool {
 ///
 /// # Errors
 /// [`Error::Conflict`] if one of them is seen to be alive.
-pub(crate) async fn make_way(db: &DatabaseConnection, style: WorkerStyle, ttl: Duration) -> anyhow::Result<()> {
+pub(crate) async fn make_way(
+    db: &DatabaseConnection,
+    style: WorkerStyle,
+    ttl: Duration,
+) -> anyhow::Result<()> {
     let sql = "SELECT pulp_id, name, coalesce(counter, 0) AS counter
                FROM process LEFT JOIN process_beat ON process_id = pulp_id
                WHERE gone_at IS NULL AND kind IN ('worker', 'resource-manager') AND style <> $1";

@@ -83,12 +83,8 @@ impl Leader {
         let (held_in, mut held) = watch::channel(Held::Ours);
         let _keeper = spawn(keep(self.lease.clone(), self.connection.clone(), held_in));
         let (told, mut given_up) = mpsc::channel::<GivenUp>(64);
-        let _observer = spawn(giving_up::watch(
-            self.pulp.settings.clone(),
-            Some(self.epoch),
-            Watched::Everybody,
-            told,
-        ));
+        let _observer =
+            spawn(giving_up::watch(self.pulp.settings.clone(), Some(self.epoch), Watched::Everybody, told));
         let _housekeeper = spawn(housekeeping::run(self.pulp.clone()));
         let (ring, mut bell) = mpsc::channel(1);
         let idle = Arc::new(Notify::new());

@@ -59,12 +59,7 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(
-    db: &DatabaseConnection,
-    style: WorkerStyle,
-    worker: Uuid,
-    known: &Known,
-) -> Result<(), DbErr> {
+async fn look(db: &DatabaseConnection, style: WorkerStyle, worker: Uuid, known: &Known) -> Result<(), DbErr> {
     let sql = "SELECT pulp_id, claim_token, state = 'canceling' AS canceled FROM task
                WHERE worker_id = $1 AND state IN ('running', 'canceling')";
     for row in db.query_all_raw(db::sql(sql, [worker.into()])).await? {

@@ -158,8 +158,7 @@ impl<'a> Life<'a> {
                 None => Vec::new(),
             };
             // The manager is told of the last end while this task runs already.
-            let ((), ended) =
-                tokio::join!(self.tell(notice.take(), Done::These(&told)), self.seat.run(task));
+            let ((), ended) = tokio::join!(self.tell(notice.take(), Done::These(&told)), self.seat.run(task));
             let stuck = ended.stuck;
             let patience = if more && started.elapsed() < QUICK { PROMPT } else { Duration::ZERO };
             let next = match stuck || self.seat.shutdown.is_requested() {
