@@ -1,4 +1,5 @@
 //! The fault test, as long as the test command can bear. `fault-test` runs it for longer and more often.
+#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use std::time::Duration;
 

@@ -47,10 +47,12 @@ async fn a_task_that_was_sent_to_a_worker_and_not_begun_never_runs() {
 
 async fn a_running_body_is_told_within_a_hundred_milliseconds(style: WorkerStyle) {
     let bench = Bench::busy(style, 1).await;
+    let directory = bench.pulp.settings.working_directory.join("worker-0");
     let mut delays = Vec::new();
     for _ in 0..7 {
         let id = bench.dispatch(&Blocking {}).await;
-        bench.reaches(id, TaskState::Running).await;
+        let begun = directory.join(id.to_string()).join("begun");
+        until("the body runs", async || begun.exists()).await;
         let asked = Instant::now();
         assert_eq!(bench.dispatcher.cancel(id).await.unwrap().state, TaskState::Canceling);
         let told = || TOLD.lock().unwrap().as_ref().and_then(|told| told.get(&id).copied());
