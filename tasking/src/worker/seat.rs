@@ -113,6 +113,12 @@ impl<'a> Seat<'a> {
     /// Runs a task that was claimed.
     pub(super) async fn run(&self, task: Claimed) -> Ended {
         let canceled = self.known.add(task.claim);
+        // After the database was away the claim may be answered sooner than the next beat.
+        tokio::select! {
+            () = self.heard() => {}
+            () = self.gone().cancelled() => {}
+            () = self.shutdown.expired() => {}
+        }
         let stop = CancellationToken::new();
         let interrupt = async {
             tokio::select! {
@@ -132,6 +138,13 @@ impl<'a> Seat<'a> {
             && let Err(error) = self.registration.stop().await
         {
             tracing::warn!(%error, "the end of the worker cannot be recorded; it will be given up");
+        }
+    }
+
+    /// Waits until the last successful beat is not too long ago.
+    async fn heard(&self) {
+        while self.registration.silence() >= self.silence {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
