@@ -2,41 +2,40 @@
 
 use std::time::{Duration, Instant};
 
+use entities::settings::WorkerStyle;
+use entities::task::TaskState;
 use entities::{db, domain};
-use sea_orm::ConnectionTrait;
-
 use integration_tests::tasks::Noop;
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use crate::installation::{Installation, origin};
-use crate::latency;
-use crate::load;
 use crate::roles::prn;
+use crate::{crowd, latency, load, options};
 
-const WAITING: i64 = 100_000;
+const WAITING: usize = 100_000;
 const IDLE: usize = 1000;
 
-/// Idle workers in one process.
-const CROWD: usize = 250;
-
-/// Throughput and start beside a task that 100,000 others wait for; the manager's memory and start with them.
-pub(crate) async fn waiting() -> anyhow::Result<()> {
-    let mut installation = Installation::start(3).await?;
+/// Throughput and start beside a task that 100,000 others wait for; the manager's memory and start with them, if there
+/// is one.
+pub(crate) async fn waiting(style: WorkerStyle) -> anyhow::Result<()> {
+    let mut installation = Installation::start(style, 3).await?;
     let before = Measurement::take(&installation).await?;
-    let jam = Noop { milliseconds: 3_600_000, exclusive: vec![prn("jam", 0)], shared: Vec::new() };
-    let jam = installation.dispatcher.dispatch(&jam, origin()).await?;
-    let sql = "INSERT INTO task (pulp_id, pulp_domain_id, name, args, exclusive_resources, shared_resources, logging_cid)
-               SELECT gen_random_uuid(), $1, 'test.noop', '{\"milliseconds\": 0, \"exclusive\": [], \"shared\": []}',
-                      ARRAY['prn:bench.jam:0', 'prn:bench.waiting:' || number % 1000], ARRAY['prn:bench.shared:1'],
-                      'bench' FROM generate_series(1, $2) AS number";
-    installation.pulp.db.execute_raw(db::sql(sql, [domain::DEFAULT.into(), WAITING.into()])).await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    let jam = run_for_long(&installation).await?;
+    wait_behind(&installation, style, WAITING).await?;
     let after = Measurement::take(&installation).await?;
-    println!(
-        "without tasks waiting: {before}\nwith {WAITING} tasks waiting: {after}\n{}",
-        after.against(&before)
-    );
-    println!("the manager's memory with them: {:.0} MiB", installation.process("manager").memory("VmRSS"));
+    println!("{}, without tasks waiting: {before}", options::title(style));
+    println!("  with {WAITING} tasks waiting: {after}\n  {}", after.against(&before));
+    if style == WorkerStyle::Redis {
+        takeover(&mut installation).await?;
+    }
+    forget(&installation, jam).await
+}
 
+/// The memory of a manager with them, and how soon the next one routes.
+async fn takeover(installation: &mut Installation) -> anyhow::Result<()> {
+    let memory = installation.process("manager").memory("VmRSS");
+    println!("  the manager's memory with them: {memory:.0} MiB");
     let epoch = "SELECT epoch FROM leader";
     let old = installation.count(epoch).await?;
     installation.play("next manager", &["manager"]);
@@ -48,38 +47,67 @@ pub(crate) async fn waiting() -> anyhow::Result<()> {
     }
     let elected = Instant::now();
     let probe = installation.dispatcher.dispatch(&load::task(), origin()).await?;
-    let sql = format!("SELECT count(*) FROM task WHERE pulp_id = '{probe}' AND state = 'completed'");
-    while installation.count(&sql).await? == 0 {
-        anyhow::ensure!(elected.elapsed() < Duration::from_secs(60), "a new leader routes nothing");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    latency::ended(installation, probe, TaskState::Completed, Duration::from_secs(60)).await?;
     println!(
-        "from the election of a manager to the end of the first task, with them: {:.2} s",
+        "  from the election of a manager to the end of the first task, with them: {:.2} s",
         elected.elapsed().as_secs_f64()
     );
-    println!("that manager's memory: {:.0} MiB", installation.process("next manager").memory("VmHWM"));
-    let sql = "UPDATE task SET state = 'canceled' WHERE state = 'waiting'";
-    installation.pulp.db.execute_raw(db::sql(sql, [])).await?;
-    installation.dispatcher.cancel(jam).await?;
+    println!("  that manager's memory: {:.0} MiB", installation.process("next manager").memory("VmHWM"));
     Ok(())
 }
 
 /// Throughput and start beside 1,000 workers that have nothing to do.
-pub(crate) async fn idle_workers() -> anyhow::Result<()> {
-    // A worker has a session to beat and one to look at its rows, and up to two more when it works.
-    let mut installation = Installation::with_sessions(2, 2 * IDLE as u32 + 300).await?;
+pub(crate) async fn idle_workers(style: WorkerStyle) -> anyhow::Result<()> {
+    let mut installation = Installation::with_sessions(style, 2, crowd::sessions(IDLE)).await?;
     let before = Measurement::take(&installation).await?;
-    for crowd in 0..IDLE / CROWD {
-        let prefix = format!("idle-{crowd}-");
-        installation.play(&prefix, &["workers", &prefix, &CROWD.to_string()]);
-    }
+    crowd::come(&mut installation, "workers", IDLE);
     installation.await_workers(IDLE + 2).await?;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let after = Measurement::take(&installation).await?;
-    println!("with 2 workers: {before}\nwith {IDLE} more that are idle: {after}\n{}", after.against(&before));
+    println!("{}, with 2 workers: {before}", options::title(style));
+    println!("  with {IDLE} more that are idle: {after}\n  {}", after.against(&before));
     Ok(())
 }
 
+/// Lets a task run that others can wait for.
+pub(crate) async fn run_for_long(installation: &Installation) -> anyhow::Result<Uuid> {
+    let jam = Noop { milliseconds: 36_000_000, exclusive: vec![prn("jam", 0)], shared: Vec::new() };
+    Ok(installation.dispatcher.dispatch(&jam, origin()).await?)
+}
+
+/// Lets so many more tasks wait for the one that runs, past the dispatcher, and waits until they are in their lines.
+pub(crate) async fn wait_behind(
+    installation: &Installation,
+    style: WorkerStyle,
+    count: usize,
+) -> anyhow::Result<()> {
+    let insert = "INSERT INTO task (pulp_id, pulp_domain_id, name, args, exclusive_resources, shared_resources, logging_cid)
+               SELECT gen_random_uuid(), $1, 'test.noop', '{\"milliseconds\": 0, \"exclusive\": [], \"shared\": []}',
+                      ARRAY['prn:bench.jam:0', 'prn:bench.waiting:' || number % 1000], ARRAY['prn:bench.shared:1'],
+                      'bench' FROM generate_series(1, $2) AS number";
+    let sql = match style {
+        WorkerStyle::Redis => insert.to_owned(),
+        WorkerStyle::Postgres => format!(
+            "WITH accepted AS ({insert} RETURNING pulp_id)
+             INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted"
+        ),
+    };
+    let values = [domain::DEFAULT.into(), i64::try_from(count)?.into()];
+    installation.pulp.db.execute_raw(db::sql(&sql, values)).await?;
+    // It comes after them, so that they are all known once it has run.
+    let probe = installation.dispatcher.dispatch(&load::task(), origin()).await?;
+    latency::ended(installation, probe, TaskState::Completed, Duration::from_secs(180)).await?;
+    Ok(())
+}
+
+/// Ends what is left.
+pub(crate) async fn forget(installation: &Installation, jam: Uuid) -> anyhow::Result<()> {
+    let sql = "UPDATE task SET state = 'canceled', finished_at = now() WHERE state = 'waiting'";
+    installation.pulp.db.execute_raw(db::sql(sql, [])).await?;
+    installation.dispatcher.cancel(jam).await?;
+    latency::ended(installation, jam, TaskState::Canceled, Duration::from_secs(60)).await?;
+    Ok(())
+}
 struct Measurement {
     throughput: f64,
     start: latency::Quantiles,

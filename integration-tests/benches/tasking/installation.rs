@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use entities::settings::WorkerStyle;
 use entities::{Pulp, db, domain, settings};
 use integration_tests::{Process, Pulp as Servers};
 use sea_orm::ConnectionTrait;
@@ -22,19 +23,23 @@ pub(crate) struct Installation {
 
 impl Installation {
     /// With this many workers.
-    pub(crate) async fn start(workers: usize) -> anyhow::Result<Installation> {
-        Installation::with_sessions(workers, 300).await
+    pub(crate) async fn start(style: WorkerStyle, workers: usize) -> anyhow::Result<Installation> {
+        Installation::with_sessions(style, workers, 300).await
     }
 
     /// With this many workers, on a Postgres that takes so many sessions.
-    pub(crate) async fn with_sessions(workers: usize, sessions: u32) -> anyhow::Result<Installation> {
+    pub(crate) async fn with_sessions(
+        style: WorkerStyle,
+        workers: usize,
+        sessions: u32,
+    ) -> anyhow::Result<Installation> {
         let builder = Servers::builder()
             .workers(0)
             .managers(0)
             .durable()
             .sessions(sessions)
             .set("PULP_LOG_LEVEL", "warn");
-        let managed = std::env::var("STYLE").as_deref() != Ok("postgres");
+        let managed = style == WorkerStyle::Redis;
         let servers = if managed { builder.start().await } else { builder.without_redis().start().await };
         let environment: Vec<(OsString, OsString)> =
             servers.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -64,8 +69,8 @@ impl Installation {
         self.processes.retain(|process| process.name != name);
     }
 
-    pub(crate) fn process(&self, name: &str) -> &Process {
-        self.processes.iter().find(|process| process.name == name).expect("a process of that name")
+    pub(crate) fn process(&mut self, name: &str) -> &mut Process {
+        self.processes.iter_mut().find(|process| process.name == name).expect("a process of that name")
     }
 
     pub(crate) async fn await_workers(&self, count: usize) -> anyhow::Result<()> {

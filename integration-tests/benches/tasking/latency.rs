@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use entities::settings::WorkerStyle;
 use entities::task::{self, TaskState};
 use integration_tests::tasks::Noop;
 use sea_orm::EntityTrait;
@@ -10,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::installation::{Installation, origin};
-use crate::load;
+use crate::{load, options};
 
 /// Tasks of one measurement.
 const TASKS: usize = 500;
@@ -18,12 +19,16 @@ const TASKS: usize = 500;
 /// Cancels of one measurement.
 const CANCELS: usize = 30;
 
+/// How long a task may take that has nothing to wait for.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Prints both.
-pub(crate) async fn measure() -> anyhow::Result<()> {
-    let installation = Installation::start(2).await?;
-    println!("from acceptance to start: {}", start(&installation).await?);
-    println!("from a 202 of the REST API to start: {}", rest(&installation).await?);
-    println!("from cancel to the canceled row: {}", cancel(&installation).await?);
+pub(crate) async fn measure(style: WorkerStyle) -> anyhow::Result<()> {
+    let installation = Installation::start(style, 2).await?;
+    println!("times {}:", options::title(style));
+    println!("  from acceptance to start: {}", start(&installation).await?);
+    println!("  from a 202 of the REST API to start: {}", rest(&installation).await?);
+    println!("  from cancel to the canceled row: {}", cancel(&installation).await?);
     Ok(())
 }
 
@@ -34,7 +39,7 @@ pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Quantil
         let id = installation.dispatcher.dispatch(&load::task(), origin()).await?;
         let accepted = Utc::now();
         tokio::time::sleep(Duration::from_millis(4)).await;
-        waits.push(since(accepted, ended(installation, id, TaskState::Completed).await?.started_at));
+        waits.push(since(accepted, ended(installation, id, TaskState::Completed, LIMIT).await?.started_at));
     }
     Ok(Quantiles::of(waits))
 }
@@ -52,7 +57,7 @@ async fn rest(installation: &Installation) -> anyhow::Result<Quantiles> {
         let task = answer["task"].as_str().unwrap_or_default();
         let id = task.trim_end_matches('/').rsplit('/').next().unwrap_or_default().parse()?;
         tokio::time::sleep(Duration::from_millis(4)).await;
-        waits.push(since(accepted, ended(installation, id, TaskState::Completed).await?.started_at));
+        waits.push(since(accepted, ended(installation, id, TaskState::Completed, LIMIT).await?.started_at));
     }
     Ok(Quantiles::of(waits))
 }
@@ -69,19 +74,25 @@ async fn cancel(installation: &Installation) -> anyhow::Result<Quantiles> {
         }
         let asked = Utc::now();
         installation.dispatcher.cancel(id).await?;
-        waits.push(since(asked, ended(installation, id, TaskState::Canceled).await?.finished_at));
+        waits.push(since(asked, ended(installation, id, TaskState::Canceled, LIMIT).await?.finished_at));
     }
     Ok(Quantiles::of(waits))
 }
 
-async fn ended(installation: &Installation, id: Uuid, expected: TaskState) -> anyhow::Result<task::Model> {
+/// Waits until a task is in this state, and answers it.
+pub(crate) async fn ended(
+    installation: &Installation,
+    id: Uuid,
+    expected: TaskState,
+    limit: Duration,
+) -> anyhow::Result<task::Model> {
     let began = Instant::now();
     loop {
         let task = state(installation, id).await?;
         if task.state == expected {
             return Ok(task);
         }
-        anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "a task does not end: {task:?}");
+        anyhow::ensure!(began.elapsed() < limit, "a task does not end: {task:?}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use entities::{Prn, Pulp, settings};
 use integration_tests::tasks;
 use tasking::Shutdown;
+use tasking::process::{ProcessKind, Registration};
 use tasking::resource_manager::{self, ManagerOptions, Standby};
 use tasking::worker::{self, WorkerOptions};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 /// The name of a resource.
@@ -14,12 +16,19 @@ pub(crate) fn prn(kind: &str, number: usize) -> Prn {
     serde_json::from_value(format!("prn:bench.{kind}:{number}").into()).expect("a text")
 }
 
-/// `manager`, or `workers PREFIX COUNT`: that many workers in this process.
+/// `manager`, or `workers PREFIX COUNT`: that many workers in this process; or `beats PREFIX COUNT`: as many processes as
+/// the others see it, which beat and do nothing else.
 pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
     tasks::install();
     let settings = Arc::new(settings::load()?.settings);
     tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
     let shutdown = Shutdown::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let asked = shutdown.clone();
+    tokio::spawn(async move {
+        terminate.recv().await;
+        asked.graceful();
+    });
     match arguments {
         [role] if role == "manager" => {
             let pulp = Pulp::open(settings, "bench-manager").await?;
@@ -34,6 +43,18 @@ pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
             }
             while let Some(ended) = workers.join_next().await {
                 ended??;
+            }
+        }
+        [role, prefix, count] if role == "beats" => {
+            let pulp = Pulp::open(settings, "bench-beats").await?;
+            let mut hearts = Vec::new();
+            for number in 0..count.parse()? {
+                let (name, ttl) = (format!("{prefix}{number}"), pulp.settings.worker_ttl);
+                hearts.push(Registration::start(&pulp, ProcessKind::Worker, &name, &[], ttl).await?);
+            }
+            shutdown.requested().await;
+            for heart in hearts {
+                heart.stop().await?;
             }
         }
         _ => anyhow::bail!("no such role: {arguments:?}"),
