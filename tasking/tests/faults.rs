@@ -116,7 +116,8 @@ async fn a_leader_that_finds_another_one_ends() {
 async fn the_task_of_a_worker_that_vanishes_fails_and_what_it_had_not_begun_is_run_by_others(
     style: WorkerStyle,
 ) {
-    let bench = Bench::busy(style, 0).await;
+    let mut bench = Bench::of(style).await;
+    bench.begin(0);
     let lost = bench.worker("lost");
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;
     bench.reaches(running, TaskState::Running).await;
@@ -145,7 +146,8 @@ async fn a_label_is_refused_while_its_holder_lives_and_free_afterwards(style: Wo
 }
 
 async fn a_worker_that_is_asked_to_stop_finishes_its_task_or_aborts_it(style: WorkerStyle) {
-    let bench = Bench::busy(style, 0).await;
+    let mut bench = Bench::of(style).await;
+    bench.begin(0);
     let patient = Shutdown::new();
     let worker = bench.worker_until("patient", patient.clone(), false);
     let task = bench.dispatch(&Nap::of(300)).await;

@@ -22,13 +22,6 @@ in_both_styles!(
     what_a_killed_worker_has_left_on_the_disk_is_removed,
 );
 
-async fn bench(style: WorkerStyle, workers: usize) -> Bench {
-    let slow = |settings: &mut entities::Settings| settings.worker_ttl = Duration::from_secs(6);
-    let mut bench = Bench::with_settings_of(style, slow).await;
-    bench.begin(workers);
-    bench
-}
-
 async fn count(bench: &Bench, from: &str) -> i64 {
     let sql = format!("SELECT count(*) AS count FROM {from}");
     let row = bench.pulp.db.query_one_raw(db::sql(&sql, [])).await.unwrap();
@@ -36,7 +29,7 @@ async fn count(bench: &Bench, from: &str) -> i64 {
 }
 
 async fn a_restart_of_postgres_costs_no_task_and_no_process(style: WorkerStyle) {
-    let mut bench = bench(style, 2).await;
+    let mut bench = Bench::busy(style, 2).await;
     let running = bench.dispatch(&Nap::of(2000).alone_on("a")).await;
     let ending = bench.dispatch(&Nap::of(500).alone_on("b")).await;
     let mut ids = vec![running, ending];
@@ -63,12 +56,14 @@ async fn a_restart_of_postgres_costs_no_task_and_no_process(style: WorkerStyle) 
 }
 
 async fn a_worker_stops_its_task_before_anybody_may_give_it_up(style: WorkerStyle) {
-    let mut bench = bench(style, 1).await;
+    let mut bench = Bench::busy(style, 1).await;
     let directory = bench.pulp.settings.working_directory.join("worker-0");
     let running = bench.dispatch(&Nap::of(60_000).alone_on("a")).await;
     bench.reaches(running, TaskState::Running).await;
     let place = directory.join(running.to_string());
     support::until("the body runs", async || place.join("file").exists()).await;
+    // It uses the database no more.
+    support::until("it reports", async || count(&bench, "progress_report").await == 1).await;
     let behind = bench.dispatch(&Nap::of(0).alone_on("a")).await;
     bench.servers.stop_postgres().await;
     let away = Instant::now();

@@ -54,10 +54,10 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
     // The listening sessions are cut: they are opened again.
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
     bench.pulp.db.execute_unprepared(sql).await.unwrap();
-    let listening = "pg_stat_activity WHERE query LIKE 'LISTEN%'";
-    until("they listen again", async || count(&bench, listening).await == 2).await;
+    let listening = "pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
+    until("one listens again", async || count(&bench, listening).await == 1).await;
     let mut waits = Vec::new();
     for _ in 0..9 {
         until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
@@ -69,6 +69,35 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
     println!("created to started: median {} µs", waits[4]);
     assert!(waits[4] < 200_000, "{waits:?}");
     bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_session_listens_for_all_workers_of_a_host_and_another_one_when_its_worker_ends() {
+    let bench = Bench::of(WorkerStyle::Postgres).await;
+    let first = tasking::Shutdown::new();
+    let ending = bench.worker_until("first", first.clone(), false);
+    let listening = "pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
+    until("it listens", async || count(&bench, listening).await == 1).await;
+    let others: Vec<_> = (0..3).map(|number| bench.worker(&format!("other-{number}"))).collect();
+    until("all sleep", async || count(&bench, "process_asleep").await == 4).await;
+    assert_eq!(count(&bench, listening).await, 1);
+    for round in 0..2 {
+        let ids = [bench.dispatch(&Nap::of(300)).await, bench.dispatch(&Nap::of(300)).await];
+        let began = Instant::now();
+        bench.all_final(&ids).await;
+        assert!(began.elapsed() < Duration::from_millis(900), "round {round}: {:?}", began.elapsed());
+        first.graceful();
+        until("another one listens", async || {
+            let alive = "process WHERE kind = 'worker' AND gone_at IS NULL";
+            count(&bench, alive).await == 3 && count(&bench, listening).await == 1
+        })
+        .await;
+    }
+    ending.await.unwrap().unwrap();
+    bench.shutdown.graceful();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

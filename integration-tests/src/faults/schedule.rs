@@ -245,7 +245,8 @@ impl Schedule {
                 system.slots[slot].traps.set(Trap { statements: &commits[statement..=statement], strike });
             }
             "cut the listeners" => {
-                let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+                let sql =
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
                 return ask(system, sql).await.is_ok();
             }
             "lose wake-ups" => return ask(system, "DELETE FROM process_asleep").await.is_ok(),

@@ -7,6 +7,8 @@
 -- Which style of tasking the workers follow. Registration locks the row.
 CREATE TABLE tasking_style (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    -- Drawn by the first worker; by it workers of one host know that they are of one installation.
+    installation uuid,
     style text NOT NULL DEFAULT 'redis' CHECK (style IN ('redis', 'postgres')),
     since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -93,7 +95,19 @@ END $$;
 CREATE TRIGGER keep_to_style BEFORE INSERT ON process
     FOR EACH ROW WHEN (NEW.kind IN ('worker', 'resource-manager')) EXECUTE FUNCTION keep_to_style();
 
--- The channel on which a worker listens.
+-- What tells this installation from others on the same hosts.
+CREATE FUNCTION installation() RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE drawn uuid;
+BEGIN
+    SELECT installation INTO drawn FROM tasking_style WHERE singleton;
+    IF drawn IS NULL THEN
+        UPDATE tasking_style SET installation = gen_random_uuid() WHERE singleton AND installation IS NULL;
+        SELECT installation INTO drawn FROM tasking_style WHERE singleton;
+    END IF;
+    RETURN drawn;
+END $$;
+
+-- The channel on which a worker is told.
 CREATE FUNCTION channel_of(p_worker uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT 'pulp_' || p_worker
 $$;
@@ -367,6 +381,8 @@ DECLARE
     chosen uuid[];
     ended uuid[];
 BEGIN
+    -- Numbers of ready tasks are drawn under it: none is committed after a higher one, and missed.
+    PERFORM pg_advisory_xact_lock(20561, 0);
     WITH taken AS (
         DELETE FROM task_ready WHERE number IN
             (SELECT number FROM task_ready WHERE name = ANY (p_names) ORDER BY number LIMIT 1000 FOR UPDATE SKIP LOCKED)

@@ -1,6 +1,6 @@
 //! What a worker knows to be its own: the tokens of its claims, and how it is told of a cancel.
 //!
-//! A cancel is told over Redis or Postgres and read from the rows, at every beat at the latest. The same look finds rows
+//! A cancel is told over Redis or Postgres and read from the rows, while a task runs at every beat at the latest. The same look finds rows
 //! that run under this worker's name without its knowing, and ends them: no task is running without a runner.
 
 use std::collections::HashMap;
@@ -11,7 +11,8 @@ use entities::db;
 use entities::settings::WorkerStyle;
 use futures_util::StreamExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,14 +20,28 @@ use crate::backoff::Backoff;
 use crate::context::Claim;
 use crate::redis::{Redis, RedisResult};
 
+/// Looks at the rows of a worker that knows of none, a fraction of those while it does.
+const SELDOM: u32 = 10;
+
 /// Claims by token, from before they are sent until their end is answered. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<HashMap<Uuid, CancellationToken>>>);
+pub(super) struct Known(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    claims: Mutex<HashMap<Uuid, CancellationToken>>,
+    /// There is one, and there was none.
+    first: Notify,
+}
 
 impl Known {
     /// Before a claim is sent. The token fires when the task is canceled.
     pub(super) fn add(&self, claim: Claim) -> CancellationToken {
-        self.lock().entry(claim.token).or_default().clone()
+        let mut claims = self.lock();
+        if claims.is_empty() {
+            self.0.first.notify_one();
+        }
+        claims.entry(claim.token).or_default().clone()
     }
 
     /// After the end of the task, or the refusal, is answered.
@@ -35,11 +50,11 @@ impl Known {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Looks at the rows of the worker whenever it is told of a cancel, and every `interval`.
+/// Looks at the rows of the worker whenever it is told of a cancel, and every `interval` while it knows of any.
 pub(super) async fn watch(
     db: DatabaseConnection,
     style: WorkerStyle,
@@ -52,9 +67,20 @@ pub(super) async fn watch(
         if let Err(error) = look(&db, style, worker, &known).await {
             tracing::warn!(%error, "the worker's rows cannot be read; trying again");
         }
-        if let Ok(None) = tokio::time::timeout(interval, told.recv()).await {
-            // Nobody tells any more: only the beat is left.
-            tokio::time::sleep(interval).await;
+        let looked = Instant::now();
+        loop {
+            let pause = if known.lock().is_empty() { interval * SELDOM } else { interval };
+            tokio::select! {
+                said = told.recv() => {
+                    if said.is_none() {
+                        // Nobody tells any more: only the beat is left.
+                        tokio::time::sleep(interval).await;
+                    }
+                    break;
+                }
+                () = tokio::time::sleep_until(looked + pause) => break,
+                () = known.0.first.notified() => {}
+            }
         }
     }
 }

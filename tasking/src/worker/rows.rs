@@ -8,20 +8,22 @@ use rand::Rng;
 use sea_orm::DbErr;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::WorkerOptions;
 use super::seat::{Death, Flow, Seat};
 use crate::backoff::Backoff;
+use crate::postgres::ear::Ear;
 use crate::postgres::listener::Listener;
 use crate::postgres::promoter::{self, Promoter};
 use crate::postgres::steps::{self, Answer};
-use crate::postgres::steward;
 use crate::run::{Claimed, any_waiting};
 use crate::{Shutdown, Tasks};
 
-/// How long a worker sleeps that nobody wakes.
+/// How long a worker sleeps that nobody wakes, while nobody looks at the queue for it.
 const POLL: Duration = Duration::from_secs(1);
+
+/// The same while somebody does.
+const POLL_ATTENDED: Duration = Duration::from_secs(15);
 
 /// The same in burst mode.
 const POLL_BURST: Duration = Duration::from_millis(100);
@@ -58,10 +60,14 @@ impl<'a> RowsLife<'a> {
     pub(super) async fn live(self) -> anyhow::Result<Death> {
         let (told, cancels) = mpsc::channel(1);
         let _watch = self.seat.watch(cancels);
-        let listener = Listener::start(self.seat.runner.pulp.settings.clone(), self.seat.id(), told);
-        let pulp = self.seat.runner.pulp.clone();
-        let serving = steward::serve(pulp, self.seat.db.clone(), self.seat.id(), self.promoter.clone());
-        let _steward = AbortOnDropHandle::new(tokio::spawn(serving));
+        let ear = Ear {
+            pulp: self.seat.runner.pulp.clone(),
+            db: self.seat.db.clone(),
+            worker: self.seat.id(),
+            names: self.names.clone(),
+            promoter: self.promoter.clone(),
+        };
+        let listener = Listener::start(ear, told);
         let death = self.take_tasks(&listener).await?;
         if death == Death::Stopped {
             // Whoever was told of work and stops instead passes it on.
@@ -78,7 +84,7 @@ impl<'a> RowsLife<'a> {
     async fn take_tasks(&self, listener: &Listener) -> anyhow::Result<Death> {
         let gone = self.seat.gone().clone();
         let mut backoff = Backoff::default();
-        let mut asleep = false;
+        let (mut asleep, mut told) = (false, false);
         loop {
             if self.seat.shutdown.is_requested() {
                 return Ok(Death::Stopped);
@@ -134,12 +140,14 @@ impl<'a> RowsLife<'a> {
             if self.burst && !any_waiting(db).await.unwrap_or(true) {
                 return Ok(Death::Stopped);
             }
-            if !std::mem::replace(&mut asleep, true) && self.any_work().await.unwrap_or(true) {
+            // Whoever is told is taken from the sleepers.
+            let listed = std::mem::replace(&mut asleep, true) && !std::mem::take(&mut told);
+            if !listed && self.any_work().await.unwrap_or(true) {
                 // Committed before the worker was seen to sleep.
                 continue;
             }
             tokio::select! {
-                () = self.rest(listener) => {}
+                heard = self.rest(listener) => told = heard,
                 () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
                 () = gone.cancelled() => return Ok(Death::GivenUp),
             }
@@ -159,18 +167,22 @@ impl<'a> RowsLife<'a> {
         }
     }
 
-    /// Sleeps until there seems to be work, because it is told or because it looks.
-    async fn rest(&self, listener: &Listener) {
+    /// Sleeps until there seems to be work, because it is told (then true) or because it looks.
+    async fn rest(&self, listener: &Listener) -> bool {
         loop {
-            let poll = if self.burst { POLL_BURST } else { POLL };
+            let poll = match listener.is_attended() {
+                _ if self.burst => POLL_BURST,
+                true => POLL_ATTENDED,
+                false => POLL,
+            };
             let poll = poll.mul_f64(rand::rng().random_range(0.8..1.2));
             tokio::select! {
-                () = listener.work() => return,
+                () = listener.work() => return true,
                 () = tokio::time::sleep(poll) => {}
             }
             // A wake that got lost has taken it from the sleepers: it joins them again.
             if self.burst || self.any_work().await.unwrap_or(true) {
-                return;
+                return false;
             }
         }
     }

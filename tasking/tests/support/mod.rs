@@ -84,9 +84,10 @@ impl Bench {
         bench
     }
 
-    /// A bench for one style with workers that run, and a manager if it needs one.
+    /// A bench for one style with workers that run, and a manager if it needs one. A slow machine costs them no task.
     pub async fn busy(style: WorkerStyle, count: usize) -> Bench {
-        let mut bench = Bench::of(style).await;
+        let patient = |settings: &mut Settings| settings.worker_ttl = TTL * 4;
+        let mut bench = Bench::with_settings_of(style, patient).await;
         bench.begin(count);
         bench
     }

@@ -1,0 +1,213 @@
+//! The ear of a host: one session that hears what its workers are told, one look at the queue for all of them, and the
+//! host's part in watching over the others.
+//!
+//! What is not heard is found by looking: a session that was cut is opened again, and then everybody looks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entities::{Pulp, db};
+use rand::Rng;
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::neighbours::{self, Word};
+use super::promoter::Promoter;
+use super::steward;
+use crate::backoff::Backoff;
+
+/// How often the queue is looked at.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Workers of one host that are told; more of them have ears of their own.
+const NEIGHBOURS: usize = 4096;
+
+/// What a worker needs to be an ear.
+#[derive(Clone, Debug)]
+pub(crate) struct Ear {
+    pub(crate) pulp: Pulp,
+    /// For looks; the session that listens is another one.
+    pub(crate) db: DatabaseConnection,
+    pub(crate) worker: Uuid,
+    /// The tasks it knows.
+    pub(crate) names: Vec<String>,
+    pub(crate) promoter: Promoter,
+}
+
+/// Who is told. A worker that is gone has dropped its end.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    workers: Arc<Mutex<HashMap<Uuid, mpsc::Sender<Word>>>>,
+    changed: Arc<Notify>,
+}
+
+impl Told {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, mpsc::Sender<Word>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing if there are too many.
+    fn add(&self, worker: Uuid) -> Option<mpsc::Receiver<Word>> {
+        let (told, words) = mpsc::channel(4);
+        let mut workers = self.lock();
+        if workers.len() >= NEIGHBOURS {
+            return None;
+        }
+        workers.insert(worker, told);
+        self.changed.notify_one();
+        Some(words)
+    }
+
+    /// A worker that has not yet heard the last words needs no more of them.
+    fn tell(&self, worker: Uuid, word: Word) {
+        if let Some(told) = self.lock().get(&worker) {
+            let _ = told.try_send(word);
+        }
+    }
+
+    fn tell_all(&self, word: Word) {
+        for told in self.lock().values() {
+            let _ = told.try_send(word);
+        }
+    }
+}
+
+impl Ear {
+    /// Hears until it is dropped, for this worker and for those that ask at `socket`.
+    pub(super) async fn hear(&self, socket: Option<UnixListener>, own: mpsc::Sender<Word>) {
+        let told = Told::default();
+        told.lock().insert(self.worker, own);
+        tokio::join!(
+            self.listen_again_and_again(&told),
+            self.look_now_and_then(&told),
+            self.welcome(socket, &told),
+            steward::serve(self.pulp.clone(), self.db.clone(), self.worker, self.promoter.clone()),
+        );
+    }
+
+    async fn listen_again_and_again(&self, told: &Told) {
+        let mut backoff = Backoff::default();
+        loop {
+            if let Err(error) = self.listen(told, &mut backoff).await {
+                tracing::debug!(%error, "nothing is heard over Postgres for the moment");
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// Listens until the session is lost.
+    async fn listen(&self, told: &Told, backoff: &mut Backoff) -> Result<(), DbErr> {
+        let lost = |error: sea_orm::sqlx::Error| DbErr::Custom(error.to_string());
+        let pool = db::connect_with(&self.pulp.settings, &self.worker.to_string(), 1, &[]).await?;
+        let mut listener =
+            PgListener::connect_with(pool.get_postgres_connection_pool()).await.map_err(lost)?;
+        listener.eager_reconnect(false);
+        let mut heard: Vec<Uuid> = Vec::new();
+        loop {
+            told.lock().retain(|_, told| !told.is_closed());
+            let present: Vec<Uuid> = told.lock().keys().copied().collect();
+            for gone in heard.iter().filter(|worker| !present.contains(worker)) {
+                listener.unlisten(&channel(*gone)).await.map_err(lost)?;
+            }
+            let new: Vec<Uuid> = present.iter().filter(|worker| !heard.contains(worker)).copied().collect();
+            let channels: Vec<String> = new.iter().copied().map(channel).collect();
+            if !new.is_empty() {
+                listener.listen_all(channels.iter().map(String::as_str)).await.map_err(lost)?;
+            }
+            for worker in new {
+                // What was told while nobody listened.
+                told.tell(worker, Word::Work);
+                told.tell(worker, Word::Cancel);
+            }
+            heard = present;
+            backoff.reset();
+            loop {
+                let notification = tokio::select! {
+                    notification = listener.try_recv() => notification.map_err(lost)?,
+                    () = told.changed.notified() => break,
+                };
+                let Some(notification) = notification else { return Ok(()) };
+                let word = if notification.payload() == "cancel" { Word::Cancel } else { Word::Work };
+                let worker = notification.channel().strip_prefix(CHANNEL).map(Uuid::try_parse);
+                if let Some(Ok(worker)) = worker {
+                    told.tell(worker, word);
+                }
+            }
+        }
+    }
+
+    /// Moves the queue on if nobody does, and if nobody is known to sleep who could work, tells everybody.
+    async fn look_now_and_then(&self, told: &Told) {
+        loop {
+            let poll = POLL.mul_f64(rand::rng().random_range(0.8..1.2));
+            tokio::time::sleep(poll).await;
+            if told.lock().values().any(mpsc::Sender::is_closed) {
+                told.changed.notify_one();
+            }
+            match self.look().await {
+                Ok(0) => told.tell_all(Word::Work),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the queue cannot be looked at; trying again"),
+            }
+        }
+    }
+
+    /// Answers how many were woken, if anybody had to be.
+    async fn look(&self) -> Result<i32, DbErr> {
+        let read = |row: Option<sea_orm::QueryResult>| row.ok_or(DbErr::RecordNotFound(String::new()));
+        let sql = "SELECT any_work($1) AS work";
+        let row = read(self.db.query_one_raw(db::sql(sql, [self.names.clone().into()])).await?)?;
+        if !row.try_get::<bool>("", "work")? {
+            return Ok(1);
+        }
+        super::promoter::promote(&self.db, 0).await?;
+        read(self.db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?)?.try_get("", "woken")
+    }
+
+    /// Hears for the workers that ask.
+    async fn welcome(&self, socket: Option<UnixListener>, told: &Told) {
+        let Some(socket) = socket else { return };
+        let mut served = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(_) = served.join_next() => {}
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        served.spawn(serve(self.db.clone(), stream, told.clone()));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a worker of this host cannot be heard for");
+                        tokio::time::sleep(POLL).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Serves one worker until it is gone.
+async fn serve(db: DatabaseConnection, mut stream: UnixStream, told: Told) {
+    let Ok(worker) = neighbours::asks(&mut stream).await else { return };
+    // Another installation may go by the same name: a copy of this one.
+    let sql = "SELECT 1 AS one FROM process WHERE pulp_id = $1 AND gone_at IS NULL";
+    if !matches!(db.query_one_raw(db::sql(sql, [worker.into()])).await, Ok(Some(_))) {
+        return;
+    }
+    let Some(words) = told.add(worker) else { return };
+    if let Err(error) = neighbours::pass_on(stream, words).await {
+        tracing::debug!(%error, %worker, "a worker of this host cannot be told any more");
+    }
+    told.changed.notify_one();
+}
+
+/// What channels are called, before the id of the worker.
+const CHANNEL: &str = "pulp_";
+
+fn channel(worker: Uuid) -> String {
+    format!("{CHANNEL}{worker}")
+}

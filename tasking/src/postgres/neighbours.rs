@@ -1,0 +1,133 @@
+//! How the workers of a host find each other: over a unix socket that one of them has bound.
+//!
+//! Its name is abstract, so nothing is left of it when its owner dies, however that was. Only processes of the same user
+//! talk to each other.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// How often a neighbour says that it is there.
+const PING: Duration = Duration::from_secs(1);
+
+/// A neighbour that says nothing for so long hears nothing either.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// What a worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// There may be work.
+    Work,
+    /// Its task may have been canceled.
+    Cancel,
+    /// Nothing; but the one that tells is there.
+    Here,
+}
+
+impl Word {
+    fn byte(self) -> u8 {
+        match self {
+            Word::Work => b'w',
+            Word::Cancel => b'c',
+            Word::Here => b'.',
+        }
+    }
+
+    fn of(byte: u8) -> Word {
+        match byte {
+            b'w' => Word::Work,
+            b'c' => Word::Cancel,
+            _ => Word::Here,
+        }
+    }
+}
+
+/// What was found on this host.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nobody hears yet: the others will ask here.
+    Nobody(UnixListener),
+    /// Somebody hears for all.
+    Neighbour(Hearing),
+}
+
+/// A neighbour that hears for this worker.
+#[derive(Debug)]
+pub(super) struct Hearing(UnixStream);
+
+/// Looks for somebody who hears what is told to the workers of an installation, or takes that place.
+///
+/// # Errors
+/// If the one who should does not answer.
+pub(super) async fn find(installation: Uuid, worker: Uuid) -> io::Result<Found> {
+    let address = SocketAddr::from_abstract_name(format!("pulp/{installation}"))?;
+    match StdListener::bind_addr(&address) {
+        Ok(listener) => {
+            listener.set_nonblocking(true)?;
+            return Ok(Found::Nobody(UnixListener::from_std(listener)?));
+        }
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(error),
+        Err(_) => {}
+    }
+    let stream = StdStream::connect_addr(&address)?;
+    stream.set_nonblocking(true)?;
+    let mut hearing = Hearing(UnixStream::from_std(stream)?);
+    is_ours(&hearing.0)?;
+    hearing.0.write_all(worker.as_bytes()).await?;
+    // It may be stopped, or may not know this worker.
+    hearing.next().await?;
+    Ok(Found::Neighbour(hearing))
+}
+
+impl Hearing {
+    /// What is told next.
+    ///
+    /// # Errors
+    /// If the neighbour is gone or silent.
+    pub(super) async fn next(&mut self) -> io::Result<Word> {
+        let byte = tokio::time::timeout(SILENCE, self.0.read_u8()).await;
+        Ok(Word::of(byte.map_err(|_| io::ErrorKind::TimedOut)??))
+    }
+}
+
+/// Who asks at the other end of a connection.
+pub(super) async fn asks(stream: &mut UnixStream) -> io::Result<Uuid> {
+    is_ours(stream)?;
+    let mut worker = [0; 16];
+    tokio::time::timeout(SILENCE, stream.read_exact(&mut worker))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)??;
+    Ok(Uuid::from_bytes(worker))
+}
+
+/// Passes on what a worker is told, until it is gone or nobody tells any more.
+pub(super) async fn pass_on(mut stream: UnixStream, mut words: mpsc::Receiver<Word>) -> io::Result<()> {
+    let mut more = [0; 1];
+    let mut ping = tokio::time::interval(PING);
+    let (mut ended, mut writer) = stream.split();
+    loop {
+        let word = tokio::select! {
+            word = words.recv() => match word {
+                Some(word) => word,
+                None => return Ok(()),
+            },
+            _ = ping.tick() => Word::Here,
+            _ = ended.read(&mut more) => return Ok(()),
+        };
+        let written = tokio::time::timeout(SILENCE, writer.write_u8(word.byte())).await;
+        written.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+}
+
+fn is_ours(stream: &UnixStream) -> io::Result<()> {
+    match stream.peer_cred()?.uid() == rustix::process::getuid().as_raw() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::PermissionDenied.into()),
+    }
+}
