@@ -21,8 +21,11 @@ use super::promoter::Promoter;
 use super::steward;
 use crate::backoff::Backoff;
 
-/// How often the queue is looked at.
+/// How often the queue is looked at. The others are told of every look: an ear that cannot look is none.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long a look may take.
+const BOUND: Duration = Duration::from_secs(2);
 
 /// Workers of one host that are told; more of them have ears of their own.
 const NEIGHBOURS: usize = 4096;
@@ -149,10 +152,11 @@ impl Ear {
             if told.lock().values().any(mpsc::Sender::is_closed) {
                 told.changed.notify_one();
             }
-            match self.look().await {
-                Ok(0) => told.tell_all(Word::Work),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "the queue cannot be looked at; trying again"),
+            match tokio::time::timeout(BOUND, self.look()).await {
+                Ok(Ok(0)) => told.tell_all(Word::Work),
+                Ok(Ok(_)) => told.tell_all(Word::Nothing),
+                Ok(Err(error)) => tracing::debug!(%error, "the queue cannot be looked at; trying again"),
+                Err(_) => tracing::debug!("the queue cannot be looked at in time; trying again"),
             }
         }
     }

@@ -38,7 +38,7 @@ impl Heard {
             // A look that is under way may be too early; one that is asked for is enough.
             Word::Cancel => drop(self.canceled.try_send(())),
             Word::Work => self.work.notify_one(),
-            Word::Here => {}
+            Word::Nothing => {}
         }
     }
 }

@@ -13,9 +13,6 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// How often a neighbour says that it is there.
-const PING: Duration = Duration::from_secs(1);
-
 /// A neighbour that says nothing for so long hears nothing either.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -26,8 +23,8 @@ pub(super) enum Word {
     Work,
     /// Its task may have been canceled.
     Cancel,
-    /// Nothing; but the one that tells is there.
-    Here,
+    /// Nothing; but the one that tells has just looked.
+    Nothing,
 }
 
 impl Word {
@@ -35,7 +32,7 @@ impl Word {
         match self {
             Word::Work => b'w',
             Word::Cancel => b'c',
-            Word::Here => b'.',
+            Word::Nothing => b'.',
         }
     }
 
@@ -43,7 +40,7 @@ impl Word {
         match byte {
             b'w' => Word::Work,
             b'c' => Word::Cancel,
-            _ => Word::Here,
+            _ => Word::Nothing,
         }
     }
 }
@@ -109,7 +106,6 @@ pub(super) async fn asks(stream: &mut UnixStream) -> io::Result<Uuid> {
 /// Passes on what a worker is told, until it is gone or nobody tells any more.
 pub(super) async fn pass_on(mut stream: UnixStream, mut words: mpsc::Receiver<Word>) -> io::Result<()> {
     let mut more = [0; 1];
-    let mut ping = tokio::time::interval(PING);
     let (mut ended, mut writer) = stream.split();
     loop {
         let word = tokio::select! {
@@ -117,7 +113,6 @@ pub(super) async fn pass_on(mut stream: UnixStream, mut words: mpsc::Receiver<Wo
                 Some(word) => word,
                 None => return Ok(()),
             },
-            _ = ping.tick() => Word::Here,
             _ = ended.read(&mut more) => return Ok(()),
         };
         let written = tokio::time::timeout(SILENCE, writer.write_u8(word.byte())).await;
