@@ -13,6 +13,16 @@ pub fn timestamp(expression: &str) -> String {
     format!("to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
+/// Microseconds as a duration: `[<days> ]HH:MM:SS[.ffffff]`; null if they are.
+pub fn duration(expression: &str) -> String {
+    format!(
+        "(SELECT CASE WHEN us >= 86400000000 THEN us / 86400000000 || ' ' ELSE '' END
+              || to_char(us % 86400000000 / 1000000 * interval '1 second', 'HH24:MI:SS')
+              || CASE WHEN us % 1000000 > 0 THEN '.' || lpad((us % 1000000)::text, 6, '0') ELSE '' END
+          FROM (SELECT {expression} AS us) AS x WHERE us IS NOT NULL)"
+    )
+}
+
 /// The href of the row `alias` of a table that several kinds may share.
 pub fn href(table: &str, alias: &str) -> String {
     by_kind(table, alias, |kind| {

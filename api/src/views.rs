@@ -12,6 +12,7 @@ pub mod remotes;
 pub mod repositories;
 mod status;
 mod task_groups;
+mod task_schedules;
 mod tasks;
 mod uploads;
 mod users;
@@ -35,6 +36,7 @@ pub(crate) fn endpoints(plugins: &[&dyn ApiPlugin]) -> Vec<Endpoint> {
         repositories::endpoints(),
         status::endpoints(),
         task_groups::endpoints(),
+        task_schedules::endpoints(),
         tasks::endpoints(),
         uploads::endpoints(),
         users::endpoints(),

@@ -53,14 +53,16 @@ pub static UPLOAD: Kind = Kind::core("upload", "core.upload", "uploads");
 pub static TASK: Kind = Kind::core("task", "core.task", "tasks");
 /// Task groups.
 pub static TASK_GROUP: Kind = Kind::core("task_group", "core.taskgroup", "task-groups");
+/// Schedules of tasks.
+pub static TASK_SCHEDULE: Kind = Kind::core("task_schedule", "core.taskschedule", "task-schedules");
 /// Workers and the resource manager.
 pub static WORKER: Kind = Kind::core("process", "core.appstatus", "workers");
 /// Repository versions; their hrefs come from [`Kind::version_href`] of the repository's kind.
 pub static REPOSITORY_VERSION: Kind =
     Kind::core("repository_version", "core.repositoryversion", "repository_versions");
 
-static CORE: [&Kind; 8] =
-    [&DOMAIN, &USER, &ARTIFACT, &UPLOAD, &TASK, &TASK_GROUP, &WORKER, &REPOSITORY_VERSION];
+static CORE: [&Kind; 9] =
+    [&DOMAIN, &USER, &ARTIFACT, &UPLOAD, &TASK, &TASK_GROUP, &TASK_SCHEDULE, &WORKER, &REPOSITORY_VERSION];
 
 static PLUGINS: OnceLock<Vec<&'static Kind>> = OnceLock::new();
 

@@ -33,6 +33,7 @@ pub mod settings;
 pub mod storage;
 pub mod task;
 pub mod task_group;
+pub mod task_schedule;
 pub mod tombstone;
 pub mod upload;
 pub mod upload_chunk;

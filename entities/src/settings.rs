@@ -113,6 +113,14 @@ pub struct Settings {
     pub allowed_import_paths: Vec<PathBuf>,
     /// `ORPHAN_PROTECTION_TIME`, in minutes.
     pub orphan_protection_time: Duration,
+    /// `ORPHAN_CLEANUP_INTERVAL`, in minutes; zero is never.
+    pub orphan_cleanup_interval: Duration,
+    /// `TASK_PROTECTION_TIME`, in minutes; zero keeps tasks for ever.
+    pub task_protection_time: Duration,
+    /// `UPLOAD_PROTECTION_TIME`, in minutes; zero keeps uploads for ever.
+    pub upload_protection_time: Duration,
+    /// `TMPFILE_PROTECTION_TIME`, in minutes; zero leaves unfinished files to the sweep of each day.
+    pub tmpfile_protection_time: Duration,
     /// `MAX_CONCURRENT_CONTENT`: units in flight in a sync.
     pub max_concurrent_content: usize,
     /// `REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN`: how long a source that gave wrong bytes is left alone.
@@ -193,7 +201,11 @@ impl Settings {
             task_cancel_interval: values.seconds("TASK_CANCEL_INTERVAL")?,
             allowed_content_checksums: values.get("ALLOWED_CONTENT_CHECKSUMS")?,
             allowed_import_paths: values.get("ALLOWED_IMPORT_PATHS")?,
-            orphan_protection_time: Duration::from_secs(60 * values.get::<u64>("ORPHAN_PROTECTION_TIME")?),
+            orphan_protection_time: values.minutes("ORPHAN_PROTECTION_TIME")?,
+            orphan_cleanup_interval: values.minutes("ORPHAN_CLEANUP_INTERVAL")?,
+            task_protection_time: values.minutes("TASK_PROTECTION_TIME")?,
+            upload_protection_time: values.minutes("UPLOAD_PROTECTION_TIME")?,
+            tmpfile_protection_time: values.minutes("TMPFILE_PROTECTION_TIME")?,
             max_concurrent_content: values.get("MAX_CONCURRENT_CONTENT")?,
             remote_content_fetch_failure_cooldown: values.seconds("REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN")?,
             log_format: match values.text("LOG_FORMAT").as_str() {

@@ -1,7 +1,15 @@
 //! Chunked uploads that are not committed yet (C04).
 
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::storage::Storage;
+use crate::{Result, db};
+
+/// Chunks deleted in one transaction at most.
+const BATCH: i64 = 1000;
 
 /// One row of `upload`.
 #[sea_orm::model]
@@ -22,3 +30,42 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// How far the deletion of an upload has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Chunks are deleted; there may be more.
+    Goes,
+    /// The upload is deleted.
+    Gone,
+    /// It stays as it is, or is not there any more.
+    Stays,
+}
+
+/// Takes the next step of deleting an upload, if it was not changed since `unchanged_since`. Each step belongs into a
+/// transaction of its own. Files go before their rows: whatever happens in between, none of them is forgotten.
+pub async fn delete(
+    txn: &DatabaseTransaction,
+    storage: &Storage,
+    id: Uuid,
+    unchanged_since: Option<DateTime<Utc>>,
+) -> Result<Deletion> {
+    // The lock keeps new chunks out.
+    let lock = "SELECT 1 AS one FROM upload WHERE pulp_id = $1 AND ($2::timestamptz IS NULL OR pulp_last_updated < $2) FOR UPDATE";
+    if txn.query_one_raw(db::sql(lock, [id.into(), unchanged_since.into()])).await?.is_none() {
+        return Ok(Deletion::Stays);
+    }
+    let chunks = "SELECT pulp_id, file FROM upload_chunk WHERE upload_id = $1 LIMIT $2";
+    let mut deleted: Vec<Uuid> = Vec::new();
+    for chunk in txn.query_all_raw(db::sql(chunks, [id.into(), BATCH.into()])).await? {
+        storage.delete(&chunk.try_get::<String>("", "file")?).await?;
+        deleted.push(chunk.try_get("", "pulp_id")?);
+    }
+    if deleted.is_empty() {
+        txn.execute_raw(db::sql("DELETE FROM upload WHERE pulp_id = $1", [id.into()])).await?;
+        return Ok(Deletion::Gone);
+    }
+    let delete = "DELETE FROM upload_chunk WHERE pulp_id = ANY($1)";
+    txn.execute_raw(db::sql(delete, [deleted.into()])).await?;
+    Ok(Deletion::Goes)
+}

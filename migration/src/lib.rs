@@ -6,6 +6,7 @@
 mod m0001_core;
 mod m0002_tasking;
 mod m0003_postgres_tasking;
+mod m0004_task_schedules;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -15,7 +16,12 @@ pub use sql::SqlMigration;
 
 /// Core's steps, oldest first.
 pub fn core() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m0001_core::STEP), Box::new(m0002_tasking::STEP), Box::new(m0003_postgres_tasking::STEP)]
+    vec![
+        Box::new(m0001_core::STEP),
+        Box::new(m0002_tasking::STEP),
+        Box::new(m0003_postgres_tasking::STEP),
+        Box::new(m0004_task_schedules::STEP),
+    ]
 }
 
 /// All the steps of an installation: core's, then its plugins'.

@@ -1,8 +1,9 @@
 //! Dispatch: writes a task's row and rings the doorbell; and cancellation, its counterpart.
 
+use chrono::{DateTime, Utc};
 use entities::settings::WorkerStyle;
 use entities::task::{self, TaskState};
-use entities::{Error, Pulp, Result, db, kind};
+use entities::{Error, Pulp, Result, db, kind, task_schedule};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, Value};
 use uuid::Uuid;
 
@@ -24,6 +25,25 @@ const INSERT_BY: &str = "WITH claim AS (SELECT 1 FROM task
                          INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
                                            shared_resources, parent_task_id, task_group_id, created_by)
                          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM claim";
+
+/// Writes a task if a schedule is as it was read, is due, and its last task has ended. Of those who try at once one finds
+/// it so: the others pass over the row that it has locked, or see that it has changed.
+const INSERT_DUE: &str = "WITH due AS (SELECT 1 FROM task_schedule
+                              WHERE pulp_id = $11 AND pulp_last_updated = $12
+                                AND next_dispatch <= clock_timestamp()
+                                AND NOT EXISTS (SELECT 1 FROM task
+                                                WHERE task.pulp_id = last_task_id
+                                                  AND state IN ('waiting', 'running', 'canceling'))
+                              FOR UPDATE SKIP LOCKED)
+                          INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
+                                            shared_resources, parent_task_id, task_group_id, created_by)
+                          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM due";
+
+/// Says in the schedule which task that was, and when it is due again: however long it was missed, once.
+const RESCHEDULE: &str = "UPDATE task_schedule SET
+                              last_task_id = accepted.pulp_id,
+                              next_dispatch = clock_timestamp() + dispatch_interval * interval '1 microsecond'
+                          FROM accepted WHERE task_schedule.pulp_id = $11";
 
 /// A note that there is a new task, written with it, for tasking without Redis.
 const NOTED: &str = "INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted";
@@ -50,6 +70,40 @@ pub struct Origin {
     pub group: Option<Uuid>,
 }
 
+/// What a task's row says of the task itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) args: serde_json::Value,
+    pub(crate) exclusive: Vec<String>,
+    /// Without the domain, which is added.
+    pub(crate) shared: Vec<String>,
+}
+
+impl Draft {
+    /// # Errors
+    /// If the task's arguments are nothing that JSON can hold.
+    pub(crate) fn of<T: Task>(task: &T) -> Result<Draft> {
+        let resources = task.resources();
+        let names = |resources: Vec<entities::Prn>| resources.into_iter().map(String::from).collect();
+        Ok(Draft {
+            name: T::NAME.to_owned(),
+            args: serde_json::to_value(task).map_err(|error| Error::Internal(error.into()))?,
+            exclusive: names(resources.exclusive),
+            shared: names(resources.shared),
+        })
+    }
+}
+
+/// What has to hold for a task to be accepted.
+#[derive(Clone, Copy, Debug)]
+enum Provided {
+    Nothing,
+    Held(Claim),
+    /// A schedule that was last changed then.
+    Due(Uuid, DateTime<Utc>),
+}
+
 /// Accepts tasks; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dispatcher {
@@ -72,7 +126,8 @@ impl Dispatcher {
     /// Writes the task's row, then wakes whoever routes or runs it. Once this returns the task is accepted, whether or
     /// not anybody could be woken.
     pub async fn dispatch<T: Task>(&self, task: &T, origin: Origin) -> Result<Uuid> {
-        self.accept(task, origin, None).await
+        let id = self.accept(Draft::of(task)?, origin, Provided::Nothing).await?;
+        id.ok_or_else(|| Error::Internal(anyhow::anyhow!("the task was not written")))
     }
 
     /// As [`Dispatcher::dispatch`], by a running task: accepted only while its claim holds, so that nothing new comes
@@ -81,46 +136,64 @@ impl Dispatcher {
     /// # Errors
     /// [`Error::Conflict`] if the claim does not hold any more.
     pub(crate) async fn dispatch_by<T: Task>(&self, claim: Claim, task: &T, origin: Origin) -> Result<Uuid> {
-        self.accept(task, origin, Some(claim)).await
+        let id = self.accept(Draft::of(task)?, origin, Provided::Held(claim)).await?;
+        id.ok_or_else(|| {
+            let reason = "The task is no longer this worker's: it was canceled or given up.";
+            Error::Conflict(reason.to_owned())
+        })
     }
 
-    async fn accept<T: Task>(&self, task: &T, origin: Origin, claim: Option<Claim>) -> Result<Uuid> {
+    /// Dispatches the task of a schedule, if nobody has changed the schedule since it was read, and if it is due. What
+    /// the schedule says of its next dispatch is written in the same commit, so that each time is kept once, whoever
+    /// else tries, and whatever becomes of this process.
+    pub(crate) async fn dispatch_due(&self, schedule: &task_schedule::Model) -> Result<Option<Uuid>> {
+        let draft = Draft {
+            name: schedule.task_name.clone(),
+            args: schedule.args.clone(),
+            exclusive: schedule.exclusive_resources.clone(),
+            shared: schedule.shared_resources.clone(),
+        };
+        let origin = Origin {
+            domain: schedule.pulp_domain_id,
+            user: None,
+            logging_cid: Uuid::new_v4().simple().to_string(),
+            parent: None,
+            group: None,
+        };
+        self.accept(draft, origin, Provided::Due(schedule.pulp_id, schedule.pulp_last_updated)).await
+    }
+
+    /// Answers nothing if what was provided does not hold.
+    async fn accept(&self, draft: Draft, origin: Origin, provided: Provided) -> Result<Option<Uuid>> {
         let id = Uuid::now_v7();
-        let resources = task.resources();
-        let args = serde_json::to_value(task).map_err(|error| entities::Error::Internal(error.into()))?;
-        let mut shared: Vec<String> = resources.shared.into_iter().map(String::from).collect();
+        let mut shared = draft.shared;
         shared.push(kind::DOMAIN.prn(origin.domain).into());
-        let exclusive: Vec<String> = resources.exclusive.into_iter().map(String::from).collect();
         let mut values: Vec<Value> = vec![
             id.into(),
             origin.domain.into(),
-            T::NAME.into(),
+            draft.name.into(),
             origin.logging_cid.into(),
-            args.into(),
-            exclusive.into(),
+            draft.args.into(),
+            draft.exclusive.into(),
             shared.into(),
             origin.parent.into(),
             origin.group.into(),
             origin.user.into(),
         ];
-        let sql = match claim {
-            None => INSERT,
-            Some(claim) => {
+        match provided {
+            Provided::Nothing => {}
+            Provided::Held(claim) => {
                 values.extend([claim.task.into(), claim.worker.into(), claim.token.into()]);
-                INSERT_BY
             }
-        };
-        let sql = match self.pulp.settings.worker_style {
-            WorkerStyle::Redis => sql.to_owned(),
-            WorkerStyle::Postgres => format!("WITH accepted AS ({sql} RETURNING pulp_id) {NOTED}"),
-        };
+            Provided::Due(schedule, seen) => values.extend([schedule.into(), seen.into()]),
+        }
+        let sql = acceptance(provided, self.pulp.settings.worker_style);
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         if self.pulp.db.execute_raw(statement).await?.rows_affected() == 0 {
-            let reason = "The task is no longer this worker's: it was canceled or given up.";
-            return Err(Error::Conflict(reason.to_owned()));
+            return Ok(None);
         }
         self.doorbell.ring(&Notice::Dispatched { task: id }).await;
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// Cancels a task: a waiting one is canceled at once, a running one is told to stop (T14). Answers the row as it
@@ -154,5 +227,21 @@ impl Dispatcher {
             None => self.doorbell.ring(&Notice::Canceled { task: id }).await,
         }
         Ok(task)
+    }
+}
+
+/// The statement that accepts a task; it changes a row if it does.
+fn acceptance(provided: Provided, style: WorkerStyle) -> String {
+    let insert = match provided {
+        Provided::Nothing => INSERT,
+        Provided::Held(_) => INSERT_BY,
+        Provided::Due(..) => INSERT_DUE,
+    };
+    let accepted = format!("WITH accepted AS ({insert} RETURNING pulp_id)");
+    match (provided, style) {
+        (Provided::Due(..), WorkerStyle::Redis) => format!("{accepted} {RESCHEDULE}"),
+        (Provided::Due(..), WorkerStyle::Postgres) => format!("{accepted}, noted AS ({NOTED}) {RESCHEDULE}"),
+        (_, WorkerStyle::Redis) => insert.to_owned(),
+        (_, WorkerStyle::Postgres) => format!("{accepted} {NOTED}"),
     }
 }

@@ -26,6 +26,7 @@ pub mod resource_manager;
 mod run;
 mod sabotage;
 pub mod scheduler;
+pub mod schedules;
 pub mod shutdown;
 pub mod task;
 pub mod tasks;

@@ -8,7 +8,7 @@ use entities::{Reference, db, kind};
 use http::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use tasking::tasks::purge::Purge;
+use tasking::tasks::purge::{Before, Purge};
 
 use crate::endpoint::Media;
 use crate::field::{Field, Shape, Values, identity, write_component};
@@ -326,5 +326,5 @@ async fn purge(mut request: Request) -> Result<Response> {
             .ok_or_else(|| Error::field("states", format!("{word} is not a valid choice.")))
     };
     let states = words.map(parse).collect::<Result<_>>()?;
-    request.dispatch(&Purge { finished_before, states }).await
+    request.dispatch(&Purge { finished_before: Before::Time(finished_before), states }).await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use entities::checksum::{Digests, Expected};
 use entities::storage::Staged;
+use entities::upload::{self, Deletion};
 use entities::{db, kind};
 use http::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
@@ -121,11 +122,12 @@ async fn keep(request: &Request, id: Uuid, first: u64, staged: &Staged) -> Resul
     let pulp = &request.context.pulp;
     let path = format!("{}/{id}/{first}-{}", pulp.settings.chunked_upload_dir, Uuid::new_v4().simple());
     pulp.storage.keep(staged, &path).await?;
-    // The same chunk again replaces the one that is there.
+    // The same chunk again replaces the one that is there. Somebody goes on with the upload: it is not abandoned.
     let sql = "WITH old AS (SELECT file FROM upload_chunk WHERE upload_id = $2 AND \"offset\" = $3),
                new AS (INSERT INTO upload_chunk (pulp_id, upload_id, \"offset\", size, file)
                        VALUES ($1, $2, $3, $4, $5)
-                       ON CONFLICT (upload_id, \"offset\") DO UPDATE SET size = EXCLUDED.size, file = EXCLUDED.file)
+                       ON CONFLICT (upload_id, \"offset\") DO UPDATE SET size = EXCLUDED.size, file = EXCLUDED.file),
+               touched AS (UPDATE upload SET pulp_last_updated = clock_timestamp() WHERE pulp_id = $2)
                SELECT file FROM old";
     let values = [
         Uuid::now_v7().into(),
@@ -152,11 +154,13 @@ fn deletion(uploads: &Arc<Viewset>) -> Endpoint {
         let pulp = &request.context.pulp;
         let id = request.id()?;
         size(&request, id).await?;
-        let sql = "SELECT file FROM upload_chunk WHERE upload_id = $1";
-        let chunks = pulp.db.query_all_raw(db::sql(sql, [id.into()])).await?;
-        pulp.db.execute_raw(db::sql("DELETE FROM upload WHERE pulp_id = $1", [id.into()])).await?;
-        for chunk in chunks {
-            pulp.storage.delete(&chunk.try_get::<String>("", "file")?).await?;
+        loop {
+            let txn = db::begin(&pulp.db).await?;
+            let deletion = upload::delete(&txn, &pulp.storage, id, None).await?;
+            txn.commit().await?;
+            if deletion != Deletion::Goes {
+                break;
+            }
         }
         Ok(response::empty(StatusCode::NO_CONTENT))
     };

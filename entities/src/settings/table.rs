@@ -149,6 +149,30 @@ pub const TABLE: &[Setting] = &[
         Integer(1440),
         "Minutes for which content that is in no repository is not cleaned up.",
     ),
+    row(
+        "ORPHAN_CLEANUP_INTERVAL",
+        MINUTES,
+        Integer(0),
+        "Minutes from one clean-up of orphans to the next; 0: only when somebody asks for it.",
+    ),
+    row(
+        "TASK_PROTECTION_TIME",
+        MINUTES,
+        Integer(30 * 24 * 60),
+        "Minutes after which tasks that have completed are deleted; 0: never. Those that failed or were canceled stay.",
+    ),
+    row(
+        "UPLOAD_PROTECTION_TIME",
+        MINUTES,
+        Integer(0),
+        "Minutes after which an upload that nobody goes on with is deleted with its chunks; 0: never.",
+    ),
+    row(
+        "TMPFILE_PROTECTION_TIME",
+        MINUTES,
+        Integer(0),
+        "Minutes after which files are deleted that were never finished because their writer died; longer than any download or upload takes. 0: no task does that, and they go after a day.",
+    ),
     row("MAX_CONCURRENT_CONTENT", COUNT, Integer(200), "Content units in flight in one sync."),
     row(
         "REMOTE_CONTENT_FETCH_FAILURE_COOLDOWN",

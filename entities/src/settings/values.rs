@@ -196,6 +196,11 @@ impl Values {
         Duration::try_from_secs_f64(self.get(path)?).map_err(|error| anyhow::anyhow!("{path}: {error}"))
     }
 
+    /// The number of minutes at a path as a span of time.
+    pub(super) fn minutes(&self, path: &str) -> anyhow::Result<Duration> {
+        Ok(Duration::from_secs(60 * self.get::<u64>(path)?))
+    }
+
     /// The value at a path with its source, if a source gave one.
     pub(super) fn given(&self, path: &str) -> Option<&Leaf> {
         self.leaves.get(path).filter(|leaf| !leaf.value.is_null() && leaf.source != Source::Default)

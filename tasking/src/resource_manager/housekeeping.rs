@@ -1,10 +1,13 @@
 //! What the leader does beside routing, or without one the steward of the workers: deletes files that nobody wants any
-//! more, and the rows of processes that are long gone. Another one doing the same at the same time does no harm.
+//! more, and the rows of processes that are long gone; and dispatches what schedules say. Another one doing the same at
+//! the same time does no harm.
 
 use std::time::Duration;
 
 use entities::{Pulp, db, tombstone};
 use sea_orm::ConnectionTrait;
+
+use crate::schedules;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -20,6 +23,10 @@ const FORGET: &str = "DELETE FROM process WHERE pulp_id IN (
 
 /// Works until it is dropped.
 pub(crate) async fn run(pulp: Pulp) {
+    tokio::join!(schedules::run(pulp.clone()), clean(pulp));
+}
+
+async fn clean(pulp: Pulp) {
     let grace = chrono::Duration::from_std(pulp.settings.worker_ttl * 2).unwrap_or(ABANDONED);
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -30,6 +37,9 @@ pub(crate) async fn run(pulp: Pulp) {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, "deleted the files of artifacts that are gone"),
             Err(error) => tracing::warn!(%error, "files of artifacts that are gone cannot be deleted yet"),
+        }
+        if !pulp.settings.tmpfile_protection_time.is_zero() {
+            continue;
         }
         match pulp.storage.sweep_staging(ABANDONED).await {
             Ok(0) => {}

@@ -6,13 +6,11 @@ use sea_orm::{ConnectionTrait, SqlErr, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::minutes_ago;
 use crate::{Resources, Task, TaskContext};
 
 /// Rows deleted in one transaction.
 const BATCH: i64 = 500;
-
-/// A thousand years in minutes: a longer protection protects no more, and leaves the range of Postgres's times.
-const FOREVER: i64 = 1000 * 366 * 24 * 60;
 
 /// How often one batch is tried again because somebody began to use one of its units meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -34,8 +32,7 @@ impl Task for Cleanup {
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let minutes = i64::try_from(self.protection_minutes).unwrap_or(FOREVER).min(FOREVER);
-        let before = Utc::now() - chrono::Duration::minutes(minutes);
+        let before = minutes_ago(self.protection_minutes);
         let values: [Value; 4] =
             [cx.domain().into(), before.into(), BATCH.into(), self.content.clone().into()];
         clean(&cx, "Clean up orphan Content", "clean-up.content", CONTENT, values).await?;
@@ -44,6 +41,28 @@ impl Task for Cleanup {
         let age = cx.pulp().settings.worker_ttl * 2;
         tombstone::collect(cx.pulp(), chrono::Duration::from_std(age)?).await?;
         Ok(())
+    }
+}
+
+/// Deletes files of the artifact store that were never finished and that nobody has written to for some time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileCleanup {
+    /// Leave alone what was written to within so many minutes.
+    pub protection_minutes: u64,
+}
+
+impl Task for FileCleanup {
+    const NAME: &'static str = "pulpcore.app.tasks.orphan.tmpfile_cleanup";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let mut progress = cx.progress("Clean up unfinished files", "clean-up.tmpfiles", None).await?;
+        let age = Utc::now() - minutes_ago(self.protection_minutes);
+        progress.advance(cx.pulp().storage.sweep_staging(age).await? as u64).await?;
+        progress.finish().await
     }
 }
 

@@ -6,16 +6,27 @@ use entities::task::TaskState;
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 
+use super::minutes_ago;
 use crate::{Resources, Task, TaskContext};
 
 /// Rows deleted in one transaction.
 const BATCH: i64 = 1000;
 
+/// Before which time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Before {
+    /// This one.
+    Time(DateTime<Utc>),
+    /// So many minutes before the purge starts.
+    Minutes(u64),
+}
+
 /// Deletes tasks in final `states` that ended before a time. Other states in the list are passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Purge {
     /// Only tasks that ended before.
-    pub finished_before: DateTime<Utc>,
+    pub finished_before: Before,
     /// Only tasks in these states.
     pub states: Vec<TaskState>,
 }
@@ -28,6 +39,10 @@ impl Task for Purge {
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let before = match self.finished_before {
+            Before::Time(time) => time,
+            Before::Minutes(minutes) => minutes_ago(minutes),
+        };
         let states: Vec<String> = self
             .states
             .iter()
@@ -41,8 +56,7 @@ impl Task for Purge {
                        LIMIT $4 FOR UPDATE SKIP LOCKED)";
         loop {
             let txn = cx.begin().await?;
-            let values =
-                [states.clone().into(), self.finished_before.into(), cx.domain().into(), BATCH.into()];
+            let values = [states.clone().into(), before.into(), cx.domain().into(), BATCH.into()];
             let deleted = txn.execute_raw(db::sql(sql, values)).await?.rows_affected();
             txn.commit().await?;
             progress.advance(deleted).await?;

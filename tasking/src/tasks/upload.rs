@@ -1,14 +1,20 @@
-//! Commit of a chunked upload: its chunks become one artifact (C04).
+//! The end of a chunked upload (C04): its chunks become one artifact, or nobody goes on with it.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use entities::checksum::{Digests, Expected};
-use entities::{artifact, kind, upload, upload_chunk};
+use entities::upload::Deletion;
+use entities::{artifact, db, kind, upload, upload_chunk};
 use futures_util::TryStreamExt;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::minutes_ago;
 use crate::{Resources, Task, TaskContext};
+
+/// Uploads looked up at once.
+const BATCH: i64 = 1000;
 
 /// Makes an artifact of an upload and removes the upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,4 +79,63 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
         pulp.storage.delete(&chunk.file).await?;
     }
     artifacts.first().map(|artifact| artifact.pulp_id).context("the artifact was not stored")
+}
+
+/// Deletes uploads, with their chunks, that nobody went on with for some time. What an unfinished task needs is left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cleanup {
+    /// Leave alone what was changed within so many minutes.
+    pub protection_minutes: u64,
+}
+
+impl Task for Cleanup {
+    const NAME: &'static str = "pulpcore.app.tasks.orphan.upload_cleanup";
+
+    fn resources(&self) -> Resources {
+        Resources::none()
+    }
+
+    async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
+        let before = minutes_ago(self.protection_minutes);
+        let mut progress = cx.progress("Clean up uploads", "clean-up.uploads", None).await?;
+        let mut last = Uuid::nil();
+        loop {
+            let batch = abandoned(&cx, before, last).await?;
+            for id in &batch {
+                if delete(&cx, *id, before).await? {
+                    progress.advance(1).await?;
+                }
+            }
+            match batch.last() {
+                Some(id) => last = *id,
+                None => return progress.finish().await,
+            }
+        }
+    }
+}
+
+async fn abandoned(cx: &TaskContext, before: DateTime<Utc>, after: Uuid) -> anyhow::Result<Vec<Uuid>> {
+    let sql =
+        "SELECT pulp_id FROM upload WHERE pulp_domain_id = $1 AND pulp_last_updated < $2 AND pulp_id > $3
+                 AND $4 || pulp_id NOT IN (SELECT unnest(exclusive_resources) FROM task
+                                           WHERE state IN ('waiting', 'running', 'canceling'))
+               ORDER BY pulp_id LIMIT $5";
+    let prn = kind::UPLOAD.prn("");
+    let values = [cx.domain().into(), before.into(), after.into(), prn.as_str().into(), BATCH.into()];
+    let rows = cx.pulp().db.query_all_raw(db::sql(sql, values)).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "pulp_id")?)).collect()
+}
+
+/// Deletes one, if it is still left alone. Answers whether it did.
+async fn delete(cx: &TaskContext, id: Uuid, before: DateTime<Utc>) -> anyhow::Result<bool> {
+    loop {
+        let txn = cx.begin().await?;
+        let deletion = upload::delete(&txn, &cx.pulp().storage, id, Some(before)).await?;
+        txn.commit().await?;
+        match deletion {
+            Deletion::Goes => {}
+            Deletion::Gone => return Ok(true),
+            Deletion::Stays => return Ok(false),
+        }
+    }
 }

@@ -112,7 +112,9 @@ fn settings_at(directory: &Path) -> Settings {
 fn template() -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    for file in ["m0001_core.sql", "m0002_tasking.sql", "m0003_postgres_tasking.sql"] {
+    let files =
+        ["m0001_core.sql", "m0002_tasking.sql", "m0003_postgres_tasking.sql", "m0004_task_schedules.sql"];
+    for file in files {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migration/src/sql").join(file);
         std::fs::read(path).unwrap().hash(&mut hasher);
     }

@@ -17,6 +17,7 @@ pub fn all() -> Tasks {
         .with::<Blocking>()
         .with::<Deaf>()
         .with::<Fertile>()
+        .and(tasking::tasks::core())
 }
 
 /// Sleeps.
