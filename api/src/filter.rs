@@ -1,5 +1,7 @@
 //! Filters of lists: each is one parameter, its place in the document, and the condition it adds (R13 to R17).
 
+pub(crate) mod expression;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};

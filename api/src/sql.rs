@@ -108,6 +108,14 @@ impl Conditions {
         self.clauses.push(clause.into());
     }
 
+    /// What `add` would add, as one expression instead.
+    pub(crate) fn aside(&mut self, add: impl FnOnce(&mut Conditions) -> Result<()>) -> Result<String> {
+        let before = self.clauses.len();
+        add(self)?;
+        let added = self.clauses.split_off(before);
+        Ok(if added.is_empty() { "TRUE".to_owned() } else { format!("({})", added.join(" AND ")) })
+    }
+
     /// `WHERE …`, or nothing.
     pub fn text(&self) -> String {
         match self.clauses.is_empty() {

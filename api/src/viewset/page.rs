@@ -6,6 +6,7 @@ use utoipa::openapi::Type;
 use utoipa::openapi::path::Parameter;
 
 use super::Viewset;
+use crate::filter::expression;
 use crate::query::Query;
 use crate::sql::{Conditions, Needed, bad_reference};
 use crate::{Error, Request, Response, Result, response, schema};
@@ -16,8 +17,9 @@ const LIMIT: i64 = 100;
 /// Rows of a page at most, which bounds our memory; `next` leads to the rest.
 const MAX_LIMIT: i64 = 10_000;
 
-/// Parameters of every list that are no filters.
-const COMMON: [&str; 7] = ["fields", "exclude_fields", "limit", "offset", "page_size", "ordering", "minimal"];
+/// Parameters of every list beside its own filters.
+const COMMON: [&str; 8] =
+    ["fields", "exclude_fields", "limit", "offset", "page_size", "ordering", "minimal", "q"];
 
 /// What the document says of limit, offset and order.
 pub(super) fn parameters(viewset: &Viewset) -> Vec<Parameter> {
@@ -26,6 +28,10 @@ pub(super) fn parameters(viewset: &Viewset) -> Vec<Parameter> {
         schema::query("limit", integer(), "Number of results to return per page."),
         schema::query("offset", integer(), "The initial index from which to return the results."),
     ];
+    if !viewset.filters.is_empty() {
+        let about = "Filter results by using NOT, AND and OR operations on other filters";
+        parameters.push(schema::query("q", schema::text(None), about));
+    }
     if !viewset.orderings.is_empty() {
         let names = viewset.orderings.iter().map(|(name, _)| *name).chain(["pk"]);
         let words: Vec<String> = names.flat_map(|name| [name.to_owned(), format!("-{name}")]).collect();
@@ -45,6 +51,9 @@ pub(super) async fn list(viewset: &Viewset, request: &Request) -> Result<Respons
         if let Some(value) = query.get(filter.name()) {
             filter.apply(value, &mut conditions)?;
         }
+    }
+    if let Some(text) = query.get("q") {
+        expression::apply(&viewset.filters, text, &mut conditions)?;
     }
     check_parent(viewset, request).await?;
     check_needed(request, &conditions.needed).await?;
