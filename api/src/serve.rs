@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tasking::Tasks;
 use tasking::presence::Presence;
 use tasking::process::ProcessKind;
 use tokio::net::TcpListener;
@@ -33,10 +34,11 @@ const GRACE: Duration = Duration::from_secs(30);
 pub async fn serve(
     pulp: Pulp,
     plugins: &[&dyn ApiPlugin],
+    tasks: &Tasks,
     listener: TcpListener,
     shutdown: tasking::Shutdown,
 ) -> anyhow::Result<()> {
-    let presence = Presence::begin(&pulp, ProcessKind::Api).await?;
+    let presence = Presence::begin(&pulp, ProcessKind::Api, tasks).await?;
     let document = Bytes::from(openapi::document(plugins).to_string());
     let context = Context::new(pulp, plugins, document)?;
     let routes = router::filter(context, views::endpoints(plugins));

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tasking::Tasks;
 use tasking::presence::Presence;
 use tasking::process::ProcessKind;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +47,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let presence = Presence::begin(&pulp, ProcessKind::Content).await?;
+    let presence = Presence::begin(&pulp, ProcessKind::Content, &Tasks::default()).await?;
     let downloads = TaskTracker::new();
     let app = Arc::new(App { pulp, plugins, downloads: downloads.clone() });
     let graceful = GracefulShutdown::new();

@@ -6,6 +6,7 @@ use entities::Pulp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::Tasks;
 use crate::process::{ProcessKind, Registration, default_name};
 
 /// Pause after the process could not be made known again.
@@ -22,14 +23,15 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Makes this process known.
+    /// Makes this process known, with the tasks that it may dispatch: they wait for workers that know them.
     ///
     /// # Errors
     /// If the database does not take its row.
-    pub async fn begin(pulp: &Pulp, kind: ProcessKind) -> anyhow::Result<Presence> {
-        let registration = register(pulp, kind).await?;
+    pub async fn begin(pulp: &Pulp, kind: ProcessKind, tasks: &Tasks) -> anyhow::Result<Presence> {
+        let tasks: Vec<&'static str> = tasks.names().collect();
+        let registration = register(pulp, kind, &tasks).await?;
         let end = CancellationToken::new();
-        let kept = tokio::spawn(keep(pulp.clone(), kind, registration, end.clone()));
+        let kept = tokio::spawn(keep(pulp.clone(), kind, tasks, registration, end.clone()));
         Ok(Presence { end, kept })
     }
 
@@ -42,23 +44,29 @@ impl Presence {
     }
 }
 
-async fn register(pulp: &Pulp, kind: ProcessKind) -> anyhow::Result<Registration> {
+async fn register(pulp: &Pulp, kind: ProcessKind, tasks: &[&str]) -> anyhow::Result<Registration> {
     let ttl = match kind {
         ProcessKind::Api => pulp.settings.api_app_ttl,
         ProcessKind::Content => pulp.settings.content_app_ttl,
         ProcessKind::Worker | ProcessKind::ResourceManager => pulp.settings.worker_ttl,
     };
-    Registration::start(pulp, kind, &default_name(), &[], ttl).await
+    Registration::start(pulp, kind, &default_name(), tasks, ttl).await
 }
 
-async fn keep(pulp: Pulp, kind: ProcessKind, mut registration: Registration, end: CancellationToken) {
+async fn keep(
+    pulp: Pulp,
+    kind: ProcessKind,
+    tasks: Vec<&'static str>,
+    mut registration: Registration,
+    end: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = end.cancelled() => break,
             () = registration.gone().cancelled() => tracing::warn!("this process was given up, it registers anew"),
         }
         registration = loop {
-            match register(&pulp, kind).await {
+            match register(&pulp, kind, &tasks).await {
                 Ok(registration) => break registration,
                 Err(error) => tracing::warn!("this process cannot be registered: {error:#}"),
             }

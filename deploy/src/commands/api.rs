@@ -18,7 +18,7 @@ pub(crate) async fn run(settings: Arc<Settings>, options: Bind) -> anyhow::Resul
         let pulp = start::open(settings, "pulpcore-api").await?;
         tasking::check_credentials(&pulp.settings).await?;
         let listener = start::bind(options.address.as_deref().unwrap_or(ADDRESS)).await?;
-        api::serve(pulp, &plugins::api(), listener, stop.shutdown.clone()).await
+        api::serve(pulp, &plugins::api(), &plugins::tasks(), listener, stop.shutdown.clone()).await
     };
     start::until(&stop, serve).await
 }

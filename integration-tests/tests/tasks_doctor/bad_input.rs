@@ -73,6 +73,38 @@ async fn a_task_goes_to_workers_that_know_it_and_fails_if_there_are_none() {
 }
 
 #[tokio::test]
+async fn a_task_of_a_newer_version_waits_for_newer_workers() {
+    for redis in [true, false] {
+        let builder = Pulp::builder().workers(1).set("PULP_WORKER_TTL", TTL);
+        let mut pulp = if redis { builder.start().await } else { builder.without_redis().start().await };
+        let mut database = pulp.database().await;
+        // As an API says that was updated before the workers.
+        let sql =
+            "UPDATE process SET tasks = tasks || '{test.noop}' WHERE kind = 'api' AND cardinality(tasks) > 5";
+        assert_eq!(sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected(), 1);
+        let newer = insert(&pulp, "test.noop", &[], 0).await;
+        let stranger = insert(&pulp, "test.no_such", &[], 0).await;
+        sqlx::query("INSERT INTO task_notice (task_id) SELECT unnest($1)")
+            .bind([newer, stranger])
+            .execute(&mut database)
+            .await
+            .unwrap();
+        reaches(&pulp, stranger, "failed").await;
+        let said = finds(&pulp, "unknown_task").await;
+        assert!(said["findings"].to_string().contains("The API is newer than the workers"), "{said:#}");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(state(&pulp, newer).await, "waiting");
+
+        let mut knowing = executable::command_under_test(&pulp.environment);
+        knowing.args(["worker", "--name", "knowing"]);
+        let process = Process::start("knowing", knowing, pulp.directory());
+        pulp.processes.push(process);
+        reaches(&pulp, newer, "completed").await;
+        is_healthy(&pulp).await;
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_may_not_be_says_why_in_one_line() {
     let pulp = installation(1).await;
     let complaint = complaint(&pulp, &[], &["worker", "--name", "worker-1"]).await;

@@ -11,7 +11,7 @@ CREATE TABLE process (
     kind text NOT NULL CHECK (kind IN ('api', 'content', 'worker', 'resource-manager')),
     name text NOT NULL,
     versions jsonb NOT NULL DEFAULT '{}',
-    -- The names of the tasks that it can run.
+    -- The names of the tasks that it can run, or that a server may dispatch.
     tasks text[] NOT NULL DEFAULT '{}',
     -- Set once, by whoever gives the process up, or by itself when it stops. Nothing it does counts afterwards.
     gone_at timestamptz
@@ -299,14 +299,14 @@ BEGIN
     RETURN ended;
 END $$;
 
--- Ends waiting tasks that no live worker knows while there are some. Answers which; NULL if p_epoch is not the leader's.
+-- Ends waiting tasks that no live process knows. What a server knows and no worker waits: the workers are older, and
+-- newer ones will come. Answers which; NULL if p_epoch is not the leader's.
 CREATE FUNCTION fail_unknown(p_tasks uuid[], p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
 DECLARE ended uuid[];
 BEGIN
     IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
     WITH known AS (
-        SELECT array_agg(DISTINCT one) AS names FROM process, unnest(tasks) AS one
-        WHERE kind = 'worker' AND gone_at IS NULL),
+        SELECT array_agg(DISTINCT one) AS names FROM process, unnest(tasks) AS one WHERE gone_at IS NULL),
     final AS (
         UPDATE task SET state = 'failed', finished_at = clock_timestamp(), pulp_last_updated = clock_timestamp(),
                         error = jsonb_build_object('reason', 'No plugin of any worker has a task ' || name || '.')

@@ -367,12 +367,12 @@ CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE sql AS $$
                    AND name = ANY (p_names))
 $$;
 
--- Which of the names of ready tasks no live worker knows.
+-- Which of the names of ready tasks no live process knows, while there are workers.
 CREATE FUNCTION unknown_names() RETURNS text[] LANGUAGE sql AS $$
     SELECT coalesce(array_agg(DISTINCT name), '{}') FROM task_ready
     WHERE number > (SELECT coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1))
       AND EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL AND task_ready.name = ANY (tasks))
+      AND NOT EXISTS (SELECT 1 FROM process WHERE gone_at IS NULL AND task_ready.name = ANY (tasks))
 $$;
 
 -- Fails ready tasks of these names, unless a live worker knows them by now. Answers which.

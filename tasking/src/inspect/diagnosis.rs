@@ -53,8 +53,10 @@ pub struct TaskView {
 pub(super) struct Look {
     pub(super) overview: Overview,
     pub(super) tasks: Vec<Unfinished>,
-    /// Who knows which task.
+    /// Which workers know which task.
     pub(super) skills: HashMap<String, Vec<Uuid>>,
+    /// Tasks that servers know.
+    pub(super) dispatched: HashSet<String>,
     pub(super) orders: Vec<Lying>,
     /// All queues of workers that have a list in Redis.
     pub(super) queues: HashSet<String>,
@@ -87,10 +89,12 @@ impl Inspector {
         let mut overview = self.overview().await?;
         let tasks = unfinished::read(&self.db, limit).await?;
         let skills = processes::skills(&self.db).await?;
+        let dispatched = processes::dispatched(&self.db).await?;
         let mut look = Look {
             overview: overview.clone(),
             tasks,
             skills,
+            dispatched,
             orders: Vec::new(),
             queues: HashSet::new(),
             rejected: Vec::new(),

@@ -227,9 +227,12 @@ impl Inspector {
                 number(count, "task")
             );
             let ttl = Span(self.settings.worker_ttl.as_secs_f64());
-            let advice = format!(
-                "Start a worker of the version that dispatched them. After {ttl} without one they fail."
-            );
+            let advice = match look.dispatched.contains(name) {
+                true => "The API is newer than the workers: update them. The tasks wait for that.".to_owned(),
+                false => format!(
+                    "Start a worker of the version that dispatched them. After {ttl} without one they fail."
+                ),
+            };
             out.push(Finding::new(Code::UnknownTask, name, text, &advice));
         }
     }

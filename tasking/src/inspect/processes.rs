@@ -1,6 +1,6 @@
 //! Workers, the leader and the numbers of tasks, as Postgres has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entities::db;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
@@ -98,6 +98,12 @@ pub(super) async fn counts(db: &DatabaseConnection) -> Result<BTreeMap<String, i
         counts.insert(row.try_get("", "state")?, row.try_get("", "number")?);
     }
     Ok(counts)
+}
+
+/// Which tasks the live servers may dispatch.
+pub(super) async fn dispatched(db: &DatabaseConnection) -> Result<HashSet<String>, DbErr> {
+    let sql = "SELECT DISTINCT unnest(tasks) AS name FROM process WHERE kind <> 'worker' AND gone_at IS NULL";
+    db.query_all_raw(db::sql(sql, [])).await?.iter().map(|row| row.try_get("", "name")).collect()
 }
 
 /// Which live workers know each task.

@@ -102,7 +102,7 @@ async fn preside(
         match strangers.look(db).await {
             Ok(0) => {}
             Ok(tasks) => {
-                tracing::warn!(tasks, "tasks failed that no plugin of any worker has");
+                tracing::warn!(tasks, "tasks failed that no plugin of any process has");
                 promoter.promote(false);
             }
             Err(error) => tracing::debug!(%error, "the names of ready tasks cannot be read"),

@@ -75,7 +75,9 @@ impl Routing {
             return Ok(());
         }
         let ended = rows::fail_unknown(&self.db, due, self.epoch).await?;
-        tracing::warn!(tasks = ended.len(), "tasks failed that no plugin of any worker has");
+        if !ended.is_empty() {
+            tracing::warn!(tasks = ended.len(), "tasks failed that no plugin of any process has");
+        }
         for task in ended {
             self.finished(task);
         }
