@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entities::settings::WorkerStyle;
+use entities::task::TaskState;
 use entities::{Pulp, Settings, db, domain, kind, task_schedule};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
 use support::tasks::Nap;
@@ -55,9 +56,15 @@ async fn run(bench: &Bench, name: &str) {
     let sql = "UPDATE task_schedule SET next_dispatch = now() WHERE name = $1";
     bench.pulp.db.execute_raw(db::sql(sql, [name.into()])).await.unwrap();
     schedules::dispatch_due(&bench.dispatcher).await.unwrap();
-    let found = task_schedule::Entity::find().all(&bench.pulp.db).await.unwrap();
-    let last = found.iter().find(|row| row.name == name).and_then(|row| row.last_task_id);
-    bench.reaches(last.unwrap(), entities::task::TaskState::Completed).await;
+    let mut last = None;
+    // Somebody else may have been quicker, and not have committed yet.
+    until("it was dispatched", async || {
+        let found = task_schedule::Entity::find().all(&bench.pulp.db).await.unwrap();
+        last = found.iter().find(|row| row.name == name).and_then(|row| row.last_task_id);
+        last.is_some()
+    })
+    .await;
+    bench.reaches(last.unwrap(), TaskState::Completed).await;
 }
 
 async fn schedules_follow_the_settings(style: WorkerStyle) {
