@@ -105,6 +105,13 @@ need_servers() {
     use_private_servers
 }
 
+# For the test of tasking without Redis behind a connection pooler.
+need_pooler() {
+    PATH=$PATH:/usr/sbin have pgbouncer && return
+    install_packages PgBouncer pgbouncer pgbouncer pgbouncer pgbouncer ||
+        fail "PgBouncer is missing and cannot be installed here: install it, then run this again"
+}
+
 # For the tests that run the real pulp-cli and supervisord in private Python environments.
 need_python() {
     python3 -c 'import venv, ensurepip' 2>/dev/null && return

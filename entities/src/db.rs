@@ -1,11 +1,14 @@
 //! The way to Postgres: pools, and locks that are named here once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, Statement, TransactionTrait, Value,
 };
+
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{Result, Settings};
 
@@ -49,7 +52,6 @@ fn options(
 ) -> ConnectOptions {
     let mut options = ConnectOptions::new(settings.database_url.0.as_str());
     let name = application_name.to_owned();
-    let parameters = parameters.to_vec();
     options
         .min_connections(0)
         .max_connections(connections)
@@ -57,10 +59,19 @@ fn options(
         .idle_timeout(Duration::from_secs(60))
         .test_before_acquire_if_idle_for(SUSPICIOUS)
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |options| {
-            let options = options.application_name(&name);
-            if parameters.is_empty() { options } else { options.options(parameters.clone()) }
+        .map_sqlx_postgres_opts(move |options| options.application_name(&name));
+    if !parameters.is_empty() {
+        // Not in the start of the session: connection poolers refuse what they do not know there.
+        let set: String = parameters.iter().map(|(name, value)| format!("SET {name} = '{value}';")).collect();
+        let set: Arc<str> = set.into();
+        options.map_sqlx_postgres_pool_opts(move |pool| {
+            let set = set.clone();
+            pool.after_connect(move |session, _| {
+                let set = set.to_string();
+                Box::pin(async move { session.execute(AssertSqlSafe(set)).await.map(drop) })
+            })
         });
+    }
     options
 }
 

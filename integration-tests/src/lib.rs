@@ -24,7 +24,7 @@ mod wait;
 
 pub use client::{Answer, Client, send, try_send};
 pub use process::Process;
-pub use pulp::{Builder, PASSWORD, Pulp};
+pub use pulp::{Builder, PASSWORD, Pulp, free_address};
 pub use pulp_cli::PulpCli;
 pub use services::Services;
 pub use supervisord::Supervisord;

@@ -353,6 +353,6 @@ pub(crate) fn environment(
 }
 
 /// An address nobody listens on.
-fn free_address() -> String {
+pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

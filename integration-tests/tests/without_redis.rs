@@ -1,7 +1,11 @@
 //! The whole of Pulp with `USE_NEW_WORKER_STYLE=true` and no Redis in its settings.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use integration_tests::{Pulp, Upstream, executable, until};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use integration_tests::{Process, Pulp, Upstream, executable, free_address, until};
 use serde_json::{Value, json};
 
 async fn told(pulp: &Pulp, arguments: &[&str]) -> (i32, Value) {
@@ -49,4 +53,63 @@ async fn everything_works_and_nobody_asks_for_redis() {
     })
     .await;
     assert!(ended.unwrap().success());
+}
+
+/// A pooler in front of Postgres, each client with a session of its own, and its address.
+fn pooler(pulp: &Pulp) -> (Process, String) {
+    let setting = |name: &str| {
+        let found =
+            pulp.environment.iter().find(|(setting, _)| setting.ends_with(&format!("default__{name}")));
+        found.unwrap_or_else(|| panic!("{name} in {:?}", pulp.environment)).1.clone()
+    };
+    let address = free_address();
+    let (host, port) = address.split_once(':').unwrap();
+    let (server, name, user) = (setting("HOST"), setting("NAME"), setting("USER"));
+    let text = format!(
+        "[databases]\n{name} = host={server} dbname={name} user={user}\n\
+         [pgbouncer]\nlisten_addr = {host}\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+         pool_mode = session\ndefault_pool_size = 100\nignore_startup_parameters = extra_float_digits\n"
+    );
+    let file = pulp.directory().join("pooler.ini");
+    std::fs::write(&file, text).unwrap();
+    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("pgbouncer");
+    command.arg(&file).env("PATH", path);
+    // It refuses to run as root, and has to reach the socket: it runs as Postgres does.
+    let owner = std::fs::metadata(&server).unwrap();
+    command.uid(owner.uid()).gid(owner.gid());
+    (Process::start("pooler", command, pulp.directory()), address)
+}
+
+#[tokio::test]
+async fn workers_are_woken_behind_a_connection_pooler() {
+    let mut pulp = Pulp::builder().without_redis().workers(0).start().await;
+    let (process, address) = pooler(&pulp);
+    pulp.processes.push(process);
+    let (host, port) = address.split_once(':').unwrap();
+    until("the pooler answers", || async { std::net::TcpStream::connect(&address).ok() }).await;
+    let direct = pulp.environment.clone();
+    for (name, value) in [("HOST", host), ("PORT", port), ("PASSWORD", "any")] {
+        pulp.environment.push((format!("PULP_DATABASES__default__{name}"), value.to_owned()));
+    }
+    for name in ["first", "second"] {
+        pulp.spawn(name, &["worker", "--name", name]);
+    }
+    pulp.environment = direct;
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        until("both workers sleep", || async {
+            let count = "SELECT count(*) FROM process_asleep";
+            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut pulp.database().await).await.unwrap();
+            (count == 2).then_some(())
+        })
+        .await;
+        let answer = pulp.client.post("/pulp/api/v3/orphans/cleanup/", &json!({})).await.expect(202);
+        let task = pulp.completed(answer).await;
+        let time = |name: &str| chrono::DateTime::parse_from_rfc3339(task[name].as_str().unwrap()).unwrap();
+        waits.push((time("started_at") - time("pulp_created")).num_milliseconds());
+    }
+    waits.sort_unstable();
+    // Without wake-ups they would look once a second.
+    assert!(waits[2] < 300, "{waits:?}");
 }

@@ -106,7 +106,7 @@ pub const TABLE: &[Setting] = &[
         "USE_NEW_WORKER_STYLE",
         Type::Bool,
         Null,
-        "The tasking system: false (default) is Redis with a resource manager, true is Postgres alone. True works behind a connection pooler in session mode; in transaction mode no wake-up is heard, so that tasks start up to a second late.",
+        "The tasking system: false (default) is Redis with a resource manager, true is Postgres alone. Either works behind a connection pooler in session mode (PgBouncer: `ignore_startup_parameters = extra_float_digits`). Transaction mode is not for Pulp: wake-ups are not heard, so that tasks start up to a second late, sessions lose the parameters that bound their transactions and choose their plans, and who is given up cannot be cut off by the name of its sessions.",
     ),
     row("USE_NEW_WORKER_TYPE", Type::Bool, Null, "Another name of USE_NEW_WORKER_STYLE."),
     row(
