@@ -85,7 +85,7 @@ async fn one_session_listens_for_all_workers_of_a_host_and_another_one_when_its_
         let ids = [bench.dispatch(&Nap::of(300)).await, bench.dispatch(&Nap::of(300)).await];
         let began = Instant::now();
         bench.all_final(&ids).await;
-        assert!(began.elapsed() < Duration::from_millis(900), "round {round}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "round {round}: {:?}", began.elapsed());
         first.graceful();
         until("another one listens", async || {
             let alive = "process WHERE kind = 'worker' AND gone_at IS NULL";
