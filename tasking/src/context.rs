@@ -184,7 +184,7 @@ impl Deref for FencedTransaction {
 async fn check_fence(txn: &DatabaseTransaction, claim: Claim, lock: &str) -> anyhow::Result<()> {
     let sql = format!(
         "SELECT 1 AS held FROM task
-         WHERE pulp_id = $1 AND worker_id = $2 AND claim_token = $3 AND state = 'running'{lock}"
+         WHERE pulp_id = $1 AND worker_id = $2 AND claim_token = $3 AND state::text = 'running'{lock}"
     );
     let row = txn
         .query_one_raw(db::sql(&sql, [claim.task.into(), claim.worker.into(), claim.token.into()]))

@@ -20,7 +20,7 @@ const INSERT: &str =
 
 /// Writes a task if a claim holds: the lock on its row makes that and a cancel follow each other.
 const INSERT_BY: &str = "WITH claim AS (SELECT 1 FROM task
-                             WHERE pulp_id = $11 AND worker_id = $12 AND claim_token = $13 AND state = 'running'
+                             WHERE pulp_id = $11 AND worker_id = $12 AND claim_token = $13 AND state::text = 'running'
                              FOR SHARE)
                          INSERT INTO task (pulp_id, pulp_domain_id, name, logging_cid, args, exclusive_resources,
                                            shared_resources, parent_task_id, task_group_id, created_by)
@@ -53,7 +53,7 @@ const CANCEL: &str = "UPDATE task SET
                           state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
                           finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END,
                           pulp_last_updated = clock_timestamp()
-                      WHERE pulp_id = $1 AND state IN ('waiting', 'running')";
+                      WHERE pulp_id = $1 AND state::text IN ('waiting', 'running')";
 
 /// Where a task comes from.
 #[derive(Clone, Debug)]

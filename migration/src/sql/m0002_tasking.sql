@@ -71,8 +71,11 @@ CREATE TABLE task (
 );
 CREATE UNIQUE INDEX task_by_seq ON task (seq);
 CREATE INDEX task_unfinished ON task (seq) WHERE state IN ('waiting', 'running', 'canceling');
-CREATE INDEX task_on_worker ON task (worker_id) WHERE state IN ('running', 'canceling');
+-- By its token a claim is found among the dead rows of a worker that has run many tasks.
+CREATE INDEX task_on_worker ON task (worker_id, claim_token) WHERE state IN ('running', 'canceling');
 CREATE INDEX task_by_creation ON task (pulp_domain_id, pulp_created DESC, pulp_id);
+-- Who looks for one task by its id compares `state::text`: with the state itself a plan that was made while few tasks were
+-- unfinished would look for it in that index, among all that are.
 -- No index leads with the state: a plan made while the table was small would look for one task among all that wait.
 CREATE INDEX task_finished ON task (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX task_by_parent ON task (parent_task_id) WHERE parent_task_id IS NOT NULL;
@@ -183,7 +186,7 @@ BEGIN
         UPDATE task SET state = 'running', worker_id = p_worker, claim_token = p_token,
                         unblocked_at = p_unblocked, started_at = clock_timestamp(),
                         pulp_last_updated = clock_timestamp()
-            WHERE pulp_id = p_task AND state = 'waiting' RETURNING * INTO t;
+            WHERE pulp_id = p_task AND state::text = 'waiting' RETURNING * INTO t;
     END IF;
     claimed := t.pulp_id IS NOT NULL;
     IF NOT claimed THEN
@@ -225,7 +228,7 @@ BEGIN
                     result = CASE state WHEN 'canceling' THEN NULL ELSE p_result END,
                     finished_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
         WHERE pulp_id = p_task AND worker_id = p_worker AND claim_token = p_token
-          AND state IN ('running', 'canceling')
+          AND state::text IN ('running', 'canceling')
         RETURNING state INTO ended;
     IF ended IS NOT NULL THEN
         UPDATE progress_report SET state = ended::text

@@ -20,6 +20,8 @@ CREATE TABLE task_notice (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     task_id uuid NOT NULL
 );
+-- Notices up to this one have been read, but for a few whose transactions took longer than those of many later ones.
+CREATE SEQUENCE task_notice_floor;
 
 -- An admitted task. Its position is the same in the line of every resource that it needs; a resource is the hash of its
 -- name, so that two names that collide only wait for each other.
@@ -54,10 +56,14 @@ CREATE TABLE task_ready (
 -- transaction keeps from being removed, cost nothing. A sequence leaves no dead rows itself.
 CREATE SEQUENCE task_ready_floor;
 
--- Workers that sleep, to be told when there is something to do.
+-- Workers that sleep, to be told when there is something to do. Whoever falls asleep again gets another number: under one
+-- that is used again there would be a dead row for each time.
 CREATE TABLE process_asleep (
-    process_id uuid PRIMARY KEY REFERENCES process ON DELETE CASCADE
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    process_id uuid NOT NULL
 );
+-- Nobody has been asleep for longer than this one, but for a few.
+CREATE SEQUENCE process_asleep_floor;
 
 -- Who does what one worker has to do for all. Two who do it do no harm.
 CREATE TABLE steward (
@@ -112,18 +118,49 @@ CREATE FUNCTION channel_of(p_worker uuid) RETURNS text LANGUAGE sql IMMUTABLE AS
     SELECT 'pulp_' || p_worker
 $$;
 
--- Wakes sleepers, as many at most. Answers how many.
+-- The highest number drawn so far.
+CREATE FUNCTION drawn(p_sequence regclass) RETURNS bigint LANGUAGE sql AS $$
+    SELECT coalesce(pg_sequence_last_value(p_sequence), 1)
+$$;
+
+-- Puts a worker among the sleepers, if it is not there by the number that it had. Answers its number.
+CREATE FUNCTION fall_asleep(p_worker uuid, p_number bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE place bigint;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    SELECT number INTO place FROM process_asleep WHERE number = p_number;
+    IF place IS NULL THEN
+        INSERT INTO process_asleep (process_id) VALUES (p_worker) RETURNING number INTO place;
+    END IF;
+    RETURN place;
+END $$;
+
+-- Wakes sleepers, as many at most. Answers how many. Those come first that fell asleep last: they have just worked. If
+-- there are none among the last hundred, it is the turn of those that have slept longest. So no more than some hundred
+-- rows are passed that are dead already, however long an old transaction keeps them.
 CREATE FUNCTION wake(p_count integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
+    recent bigint := drawn('process_asleep_number_seq') - 100;
+    floor bigint := drawn('process_asleep_floor');
+    chosen bigint[];
+    cold bigint[];
     woken uuid;
     told integer := 0;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
-    FOR woken IN
-        DELETE FROM process_asleep WHERE process_id IN
-            (SELECT process_id FROM process_asleep ORDER BY process_id LIMIT p_count FOR UPDATE SKIP LOCKED)
-        RETURNING process_id
-    LOOP
+    SELECT coalesce(array_agg(number), '{}') INTO chosen FROM
+        (SELECT number FROM process_asleep WHERE number > recent
+         ORDER BY number DESC LIMIT p_count FOR UPDATE SKIP LOCKED) AS one;
+    IF cardinality(chosen) < p_count AND recent > floor - 100 THEN
+        SELECT coalesce(array_agg(number ORDER BY number), '{}') INTO cold FROM
+            (SELECT number FROM process_asleep WHERE number > floor - 100 AND number <= recent
+             ORDER BY number LIMIT p_count - cardinality(chosen) FOR UPDATE SKIP LOCKED) AS one;
+        IF coalesce(cold[1], recent) > floor THEN
+            PERFORM setval('process_asleep_floor', coalesce(cold[1], recent));
+        END IF;
+        chosen := chosen || cold;
+    END IF;
+    FOR woken IN DELETE FROM process_asleep WHERE number = ANY (chosen) RETURNING process_id LOOP
         PERFORM pg_notify(channel_of(woken), 'work');
         told := told + 1;
     END LOOP;
@@ -228,6 +265,27 @@ BEGIN
     RETURN 1;
 END $$;
 
+-- Takes notices, the oldest first. They are looked for from the floor on, so that rows which were taken, and which an old
+-- transaction keeps, cost nothing. Numbers are drawn before the commit, so that some below are looked at again.
+CREATE FUNCTION take_notices(p_limit integer, OUT tasks uuid[], OUT more boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    -- Before the look: what was drawn until now and is committed is seen.
+    tip bigint := drawn('task_notice_number_seq');
+    floor bigint := drawn('task_notice_floor');
+    read bigint;
+    first bigint;
+BEGIN
+    WITH taken AS (
+        -- An array: a join might look at the whole table.
+        DELETE FROM task_notice WHERE number = ANY (ARRAY
+            (SELECT number FROM task_notice WHERE number > floor - 50 ORDER BY number LIMIT p_limit))
+        RETURNING number, task_id)
+    SELECT coalesce(array_agg(DISTINCT task_id), '{}'), count(*), min(number) INTO tasks, read, first FROM taken;
+    more := read >= p_limit;
+    -- Not past what is taken now: if this is not committed, it is there again. And not every time, for the log's sake.
+    IF coalesce(first, tip) > floor + 25 THEN PERFORM setval('task_notice_floor', coalesce(first, tip)); END IF;
+END $$;
+
 -- Reads notices: admits what is new and lets go what is final. One caller at a time, so two tasks never miss each other,
 -- and whatever was committed before the lock was held is seen. Wakes as many sleepers as tasks became ready, but for
 -- p_claims of them, which the caller claims. `more` says that not all notices were read.
@@ -244,11 +302,7 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock(20561, 0);
     ready := 0;
-    WITH taken AS (
-        DELETE FROM task_notice WHERE number IN (SELECT number FROM task_notice ORDER BY number LIMIT p_limit)
-        RETURNING task_id)
-    SELECT coalesce(array_agg(DISTINCT task_id), '{}') INTO found_tasks FROM taken;
-    more := cardinality(found_tasks) >= p_limit;
+    SELECT n.tasks, n.more INTO found_tasks, more FROM take_notices(p_limit) AS n;
     FOR t IN
         SELECT one.task_id, task.name, task.state, task.exclusive_resources, task.shared_resources
         FROM unnest(found_tasks) AS one (task_id) LEFT JOIN task ON task.pulp_id = one.task_id ORDER BY task.seq
@@ -259,7 +313,7 @@ BEGIN
             ready := ready + release_task(t.task_id);
         END IF;
     END LOOP;
-    floor := coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1);
+    floor := drawn('task_ready_floor');
     SELECT number INTO first FROM task_ready WHERE number > floor ORDER BY number LIMIT 1;
     IF first > floor + 1 THEN PERFORM setval('task_ready_floor', first - 1); END IF;
     IF ready > p_claims THEN PERFORM wake(ready - p_claims); END IF;
@@ -293,7 +347,7 @@ BEGIN
     END IF;
     SELECT t.pulp_id INTO task_id FROM task AS t
         WHERE t.worker_id = p_worker AND t.claim_token = p_token AND t.state IN ('running', 'canceling');
-    floor := coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1);
+    floor := drawn('task_ready_floor');
     LOOP
         IF task_id IS NULL THEN
             SELECT r.number, r.task_id, r.since INTO found_number, task_id, found_since FROM task_ready AS r
@@ -357,20 +411,28 @@ BEGIN
     told AS (INSERT INTO task_notice (task_id)
         SELECT pulp_id FROM unnoticed EXCEPT SELECT task_id FROM task_notice RETURNING 1)
     SELECT count(*) INTO found_tasks FROM told;
+    -- Notices and sleepers whose transactions took long.
+    PERFORM setval('task_notice_floor', 1), setval('process_asleep_floor', 1);
     RETURN found_tasks;
 END $$;
 
--- Whether a worker has reason to look: notices, or a ready task of these names.
-CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE sql AS $$
-    SELECT EXISTS (SELECT 1 FROM task_notice)
-        OR EXISTS (SELECT 1 FROM task_ready WHERE number > (SELECT coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1))
-                   AND name = ANY (p_names))
-$$;
+-- Whether a worker has reason to look: notices, or a ready task of these names. Finds notices whose transaction took as long
+-- as hundreds of later ones, and lowers the floor for them; for the others it is lowered by find_unnoticed().
+CREATE FUNCTION any_work(p_names text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    floor bigint := drawn('task_notice_floor');
+    first bigint;
+BEGIN
+    SELECT number INTO first FROM task_notice WHERE number > floor - 250 ORDER BY number LIMIT 1;
+    IF first <= floor - 50 THEN PERFORM setval('task_notice_floor', first); END IF;
+    floor := drawn('task_ready_floor');
+    RETURN first IS NOT NULL OR EXISTS (SELECT 1 FROM task_ready WHERE number > floor AND name = ANY (p_names));
+END $$;
 
 -- Which of the names of ready tasks no live process knows, while there are workers.
 CREATE FUNCTION unknown_names() RETURNS text[] LANGUAGE sql AS $$
     SELECT coalesce(array_agg(DISTINCT name), '{}') FROM task_ready
-    WHERE number > (SELECT coalesce(pg_sequence_last_value('task_ready_floor'::regclass), 1))
+    WHERE number > (SELECT drawn('task_ready_floor'))
       AND EXISTS (SELECT 1 FROM process WHERE kind = 'worker' AND gone_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM process WHERE gone_at IS NULL AND task_ready.name = ANY (tasks))
 $$;

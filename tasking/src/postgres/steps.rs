@@ -1,5 +1,7 @@
 //! Claims and ends of tasks that wait in rows, and the sleep of workers.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use entities::db;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use tokio_util::sync::CancellationToken;
@@ -79,22 +81,38 @@ pub(crate) async fn finish(
         .ok()
 }
 
+/// Where a worker is among the sleepers; it moves with every sleep.
+#[derive(Debug, Default)]
+pub(crate) struct Place(AtomicI64);
+
 /// Puts a worker among the sleepers, if it is not there, and answers whether there is something to look at.
-pub(crate) async fn sleep(db: &DatabaseConnection, worker: Uuid, names: &[String]) -> Result<bool, DbErr> {
-    // Not worth a flush.
-    let sql = "WITH off AS (SELECT set_config('synchronous_commit', 'off', true))
-               INSERT INTO process_asleep SELECT $1 FROM off ON CONFLICT DO NOTHING";
-    db.execute_raw(db::sql(sql, [worker.into()])).await?;
+pub(crate) async fn sleep(
+    db: &DatabaseConnection,
+    worker: Uuid,
+    place: &Place,
+    names: &[String],
+) -> Result<bool, DbErr> {
+    let known = place.0.load(Ordering::Relaxed);
+    let sql = "SELECT fall_asleep($1, $2) AS number";
+    if let Some(row) = db.query_one_raw(db::sql(sql, [worker.into(), known.into()])).await? {
+        place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
+    }
     // A statement of its own: whoever commits after this one looks sees the sleeper.
     let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;
     row.map_or(Ok(true), |row| row.try_get("", "work"))
 }
 
 /// Takes a worker from the sleepers.
-pub(crate) async fn wake_up(db: &DatabaseConnection, worker: Uuid) -> Result<(), DbErr> {
+pub(crate) async fn wake_up(db: &DatabaseConnection, place: &Place) -> Result<(), DbErr> {
     let sql = "WITH off AS (SELECT set_config('synchronous_commit', 'off', true))
-               DELETE FROM process_asleep USING off WHERE process_id = $1";
-    db.execute_raw(db::sql(sql, [worker.into()])).await?;
+               DELETE FROM process_asleep USING off WHERE number = $1";
+    db.execute_raw(db::sql(sql, [place.0.load(Ordering::Relaxed).into()])).await?;
+    Ok(())
+}
+
+/// Takes a worker from the sleepers for good, also from places of which it was not told. Looks at all sleepers.
+pub(crate) async fn leave(db: &DatabaseConnection, worker: Uuid) -> Result<(), DbErr> {
+    db.execute_raw(db::sql("DELETE FROM process_asleep WHERE process_id = $1", [worker.into()])).await?;
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub(super) struct RowsLife<'a> {
     seat: Seat<'a>,
     names: Vec<String>,
     promoter: Promoter,
+    place: steps::Place,
     burst: bool,
 }
 
@@ -53,7 +54,7 @@ impl<'a> RowsLife<'a> {
         let id = seat.id().to_string();
         let promoter = Promoter::new(db::connect_for_lookups(&pulp.settings, &id, 1).await?);
         let names = tasks.names().map(str::to_owned).collect();
-        Ok(RowsLife { seat, names, promoter, burst: options.burst })
+        Ok(RowsLife { seat, names, promoter, place: steps::Place::default(), burst: options.burst })
     }
 
     /// Takes tasks until something ends this life.
@@ -72,7 +73,7 @@ impl<'a> RowsLife<'a> {
         if death == Death::Stopped {
             // Whoever was told of work and stops instead passes it on.
             let leaving = async {
-                let _ = steps::wake_up(&self.seat.db, self.seat.id()).await;
+                let _ = steps::leave(&self.seat.db, self.seat.id()).await;
                 let _ = promoter::promote(&self.seat.db, -1).await;
             };
             let _ = tokio::time::timeout(FAREWELL, leaving).await;
@@ -157,7 +158,7 @@ impl<'a> RowsLife<'a> {
     /// Says that the worker is awake while it runs a task already, and passes on what there is more to do.
     async fn rise(&self, asleep: bool, more: bool) {
         if asleep {
-            if let Err(error) = steps::wake_up(&self.seat.db, self.seat.id()).await {
+            if let Err(error) = steps::wake_up(&self.seat.db, &self.place).await {
                 tracing::debug!(%error, "the worker counts as asleep; it is told of work in vain");
             }
             // Somebody may have told this worker meanwhile of what another one has to do.
@@ -189,7 +190,7 @@ impl<'a> RowsLife<'a> {
 
     /// Is seen to sleep, and looks.
     async fn any_work(&self) -> Result<bool, DbErr> {
-        steps::sleep(&self.seat.db, self.seat.id(), &self.names).await
+        steps::sleep(&self.seat.db, self.seat.id(), &self.place, &self.names).await
     }
 
     /// Runs a task, and then those that were claimed with the end of the one before.
