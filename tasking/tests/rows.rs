@@ -72,6 +72,29 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_that_is_committed_after_hundreds_of_later_ones_is_found() {
+    let bench = bench(2).await;
+    let late = db::begin(&bench.pulp.db).await.unwrap();
+    let sql = "WITH task AS (
+                   INSERT INTO task (pulp_id, pulp_domain_id, name, args, exclusive_resources, shared_resources)
+                   SELECT gen_random_uuid(), pulp_id, 'test.nap', $1, '{}', '{}' FROM domain RETURNING pulp_id)
+               INSERT INTO task_notice (task_id) SELECT pulp_id FROM task RETURNING task_id";
+    let args = serde_json::to_value(Nap::of(0)).unwrap();
+    let row = late.query_one_raw(db::sql(sql, [args.into()])).await.unwrap().unwrap();
+    let task = row.try_get("", "task_id").unwrap();
+    let mut others = Vec::new();
+    for _ in 0..400 {
+        others.push(bench.dispatch(&Nap::of(0)).await);
+    }
+    bench.all_final(&others).await;
+    late.commit().await.unwrap();
+    let began = Instant::now();
+    bench.reaches(task, TaskState::Completed).await;
+    println!("found after {:?}", began.elapsed());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_session_listens_for_all_workers_of_a_host_and_another_one_when_its_worker_ends() {
     let bench = Bench::of(WorkerStyle::Postgres).await;
     let first = tasking::Shutdown::new();

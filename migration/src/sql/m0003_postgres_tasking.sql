@@ -286,6 +286,14 @@ BEGIN
     IF coalesce(first, tip) > floor + 25 THEN PERFORM setval('task_notice_floor', coalesce(first, tip)); END IF;
 END $$;
 
+-- Lowers the floor for a notice whose transaction took longer than those of many later ones. Passes all dead rows.
+CREATE FUNCTION find_late_notices() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE first bigint;
+BEGIN
+    SELECT number INTO first FROM task_notice WHERE number <= drawn('task_notice_floor') - 50 ORDER BY number LIMIT 1;
+    IF FOUND THEN PERFORM setval('task_notice_floor', first); END IF;
+END $$;
+
 -- Reads notices: admits what is new and lets go what is final. One caller at a time, so two tasks never miss each other,
 -- and whatever was committed before the lock was held is seen. Wakes as many sleepers as tasks became ready, but for
 -- p_claims of them, which the caller claims. `more` says that not all notices were read.

@@ -21,6 +21,9 @@ use crate::resource_manager::housekeeping;
 /// How often rows are looked for that no notice told of.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often notices are looked for that were committed late.
+const LATE: Duration = Duration::from_secs(10);
+
 /// Ends sessions that hold the promoter's lock and wait for a client that does not go on: nobody else could move the
 /// queue. What such a session does is done again by whoever comes next.
 const UNSTICK: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -88,11 +91,19 @@ async fn preside(
     let _housekeeper = AbortOnDropHandle::new(tokio::spawn(housekeeping::run(pulp.clone())));
     let mut strangers = Strangers::new(&pulp.settings);
     let mut swept: Option<Instant> = None;
+    let mut late = Instant::now();
     loop {
         if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
             match sweep(db).await {
                 Ok(()) => swept = Some(Instant::now()),
                 Err(error) => tracing::warn!(%error, "forgotten tasks cannot be looked for; trying again"),
+            }
+            promoter.promote(false);
+        }
+        if late.elapsed() >= LATE {
+            late = Instant::now();
+            if let Err(error) = db.execute_raw(db::sql("SELECT find_late_notices()", [])).await {
+                tracing::debug!(%error, "late notices cannot be looked for; trying again");
             }
             promoter.promote(false);
         }
