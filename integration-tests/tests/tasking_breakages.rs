@@ -158,7 +158,7 @@ async fn a_claim_that_does_not_check_the_worker() {
 
 #[tokio::test]
 async fn a_claim_that_does_not_check_the_task() {
-    let broken = Broken::Function("take_task", " AND state = 'waiting'", "");
+    let broken = Broken::Function("take_task", " AND state::text = 'waiting'", "");
     shows("once", 1, LONG, broken, async |stage: &mut Stage| {
         let task = stage.nap(&[], 10).await;
         assert!(stage.is(task, "completed", SOON).await);
@@ -170,7 +170,8 @@ async fn a_claim_that_does_not_check_the_task() {
 
 #[tokio::test]
 async fn a_fold_that_claims_the_next_task_before_this_one_is_final() {
-    let broken = Broken::Function("finish_task", "state IN ('running', 'canceling')", "state = 'running'");
+    let broken =
+        Broken::Function("finish_task", "state::text IN ('running', 'canceling')", "state::text = 'running'");
     shows("one at a time", 1, LONG, broken, async |stage: &mut Stage| {
         let task = stage.block(4000).await;
         assert!(stage.is(task, "running", SOON).await);
