@@ -96,7 +96,10 @@ fn roles_start_or_say_why_not() {
     assert!(text.contains("schema is behind") && text.contains("run: pulpcore migrate"), "{text}");
 
     let migrated = String::from_utf8(bench.run(&["migrate"]).stdout).unwrap();
-    assert_eq!(migrated, "applied m0001_core, m0002_tasking, file_m0001\n");
+    assert!(
+        migrated.starts_with("applied m0001_core, ") && migrated.ends_with(", file_m0001\n"),
+        "{migrated}"
+    );
     assert_eq!(bench.run(&["migrate"]).stdout, b"the schema is up to date\n");
 
     bench.sql("INSERT INTO seaql_migrations VALUES ('m9999_later', 0)");
