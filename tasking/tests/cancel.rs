@@ -54,7 +54,9 @@ async fn a_running_body_is_told_within_a_hundred_milliseconds(style: WorkerStyle
         let begun = directory.join(id.to_string()).join("begun");
         until("the body runs", async || begun.exists()).await;
         let asked = Instant::now();
-        assert_eq!(bench.dispatcher.cancel(id).await.unwrap().state, TaskState::Canceling);
+        // The answer is the row as it is then: the task may have ended already.
+        let state = bench.dispatcher.cancel(id).await.unwrap().state;
+        assert!(matches!(state, TaskState::Canceling | TaskState::Canceled), "{state:?}");
         let told = || TOLD.lock().unwrap().as_ref().and_then(|told| told.get(&id).copied());
         until("the thread is told", async || told().is_some()).await;
         delays.push(told().unwrap() - asked);
