@@ -88,7 +88,7 @@ async fn another_manager_takes_over_when_the_leader_vanishes() {
     let killed = Instant::now();
     bench.manager_that_restarts();
     until("another leads", async || bench.epoch().await == 2).await;
-    assert!(killed.elapsed() < LEASE + Duration::from_secs(1), "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < LEASE + Duration::from_secs(2), "{:?}", killed.elapsed());
     for id in [running, behind, other] {
         bench.reaches(id, TaskState::Completed).await;
     }

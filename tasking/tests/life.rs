@@ -129,7 +129,7 @@ async fn exclusive_tasks_follow_each_other_and_shared_ones_run_together(style: W
 
 async fn a_short_task_never_waits_behind_a_long_one(style: WorkerStyle) {
     let bench = Bench::busy(style, 2).await;
-    let long = bench.dispatch(&Nap::of(5000).alone_on("long")).await;
+    let long = bench.dispatch(&Nap::of(30_000).alone_on("long")).await;
     let blocked = bench.dispatch(&Nap::of(0).alone_on("long")).await;
     let mut short = Vec::new();
     for number in 0..40 {

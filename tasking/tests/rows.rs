@@ -51,7 +51,7 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
     let id = bench.dispatch(&Nap::of(0)).await;
     let began = Instant::now();
     bench.reaches(id, TaskState::Completed).await;
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
     // The listening sessions are cut: they are opened again.
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
@@ -130,11 +130,12 @@ async fn a_burst_of_tasks_wakes_all_sleepers() {
     let began = Instant::now();
     let mut ids = Vec::new();
     for _ in 0..4 {
-        ids.push(bench.dispatch(&Nap::of(700)).await);
+        ids.push(bench.dispatch(&Nap::of(1500)).await);
     }
     bench.all_final(&ids).await;
-    println!("four naps of 0.7 s took {:?}", began.elapsed());
-    assert!(began.elapsed() < Duration::from_millis(2000), "{:?}", began.elapsed());
+    println!("four naps of 1.5 s took {:?}", began.elapsed());
+    // Two workers need 3 s.
+    assert!(began.elapsed() < Duration::from_millis(2900), "{:?}", began.elapsed());
     bench.stop().await;
 }
 

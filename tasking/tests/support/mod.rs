@@ -126,11 +126,9 @@ impl Bench {
         Bench { pulp, dispatcher, servers, shutdown: Shutdown::new(), running: Vec::new() }
     }
 
-    /// A bench with a manager and workers that run.
+    /// A bench with a manager and workers that run, over Redis.
     pub async fn with_workers(count: usize) -> Bench {
-        let mut bench = Bench::start().await;
-        bench.begin(count);
-        bench
+        Bench::busy(WorkerStyle::Redis, count).await
     }
 
     /// Starts a manager and workers that are stopped with the bench.
