@@ -71,7 +71,8 @@ async fn a_standby_waits_as_long_as_it_is_told_and_takes_over_at_once() {
 
     let began = Instant::now();
     let patient = bench.manager_with(Standby::For(Duration::from_secs(1)), bench.shutdown.clone());
-    let outcome = patient.await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), patient).await;
+    let outcome = ended.expect("it does not lead").unwrap().unwrap();
     assert!(matches!(outcome, Outcome::Taken { .. }), "{outcome:?}");
     let waited = began.elapsed();
     assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(3), "{waited:?}");

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use servers::Servers;
 
 pub const TTL: Duration = Duration::from_millis(1500);
-pub const LEASE: Duration = Duration::from_millis(900);
+pub const LEASE: Duration = Duration::from_secs(2);
 
 /// Makes two tests of each function: one in each style of tasking.
 macro_rules! in_both_styles {
