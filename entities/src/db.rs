@@ -7,7 +7,6 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, Statement, TransactionTrait, Value,
 };
-
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{Result, Settings};

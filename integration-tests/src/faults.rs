@@ -42,7 +42,7 @@ const LEASE: Duration = Duration::from_millis(1500);
 const TTL: Duration = Duration::from_secs(3);
 
 /// How long after the last fault everything has to be final.
-const BOUND: Duration = Duration::from_secs(45);
+const BOUND: Duration = Duration::from_secs(90);
 
 /// How long a process may take to stop in order.
 const STOPPING: Duration = Duration::from_secs(15);

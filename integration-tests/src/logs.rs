@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Lines shown of each log.
-const LINES: usize = 80;
+const LINES: usize = 40;
 
 /// Prints the end of every log in a directory.
 pub(crate) fn show(directory: &Path) {

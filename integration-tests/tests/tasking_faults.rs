@@ -23,7 +23,9 @@ async fn kept(style: Style) {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => rand::random::<u32>().into(),
     };
-    let report = run(Options { style, seed, duration: Duration::from_secs(SECONDS) }).await;
+    let run = tokio::spawn(run(Options { style, seed, duration: Duration::from_secs(SECONDS) }));
+    // What a panic says is said again here, after the logs.
+    let report = run.await.unwrap_or_else(|panic| panic!("seed {seed}: {panic}"));
     eprintln!("{}", report.line());
     assert!(report.violations.is_empty(), "seed {seed}: {:#}", report.json()["violations"]);
 }

@@ -41,12 +41,20 @@ pub(crate) async fn claim(
         order.epoch.into(),
         order.unblocked_at.into(),
     ];
-    let statement = db::sql(sql, values);
+    let answer = claimed(db, db::sql(sql, values), |row| read(claim, row), gone, shutdown).await?;
+    Some(answer.unwrap_or_else(|error| Answer::Refused(error.to_string())))
+}
+
+/// What a claim answers, or why Postgres refuses it. `None` if the process has to stop, or was given up, before that.
+pub(crate) async fn claimed<T>(
+    db: &DatabaseConnection,
+    statement: Statement,
+    read: impl FnOnce(&QueryResult) -> Result<T, DbErr>,
+    gone: &CancellationToken,
+    shutdown: &Shutdown,
+) -> Option<Result<T, DbErr>> {
     tokio::select! {
-        row = answered(db, statement) => match row.and_then(|row| read(claim, &row)) {
-            Ok(answer) => Some(answer),
-            Err(error) => Some(Answer::Refused(error.to_string())),
-        },
+        row = answered(db, statement) => Some(row.and_then(|row| read(&row))),
         () = gone.cancelled() => None,
         () = shutdown.expired() => None,
     }

@@ -155,8 +155,13 @@ pub enum Event {
     },
     /// A worker began to take an order from its queue.
     Take(String),
-    /// Orders of the queue that had been taken were acknowledged.
-    Acknowledge(String),
+    /// Orders that had been taken were acknowledged.
+    Acknowledge {
+        /// The worker's queue.
+        queue: String,
+        /// The task of the order; all if none is named.
+        task: Option<Uuid>,
+    },
     /// The leader's lease was deleted, or everything was.
     Lost,
     /// Nobody looked from the last event until now.

@@ -106,24 +106,22 @@ fn parse(line: &[u8]) -> Option<(Micros, Vec<Event>)> {
         ("flushall" | "flushdb", _) => Event::Lost,
         ("del" | "unlink", _) if words[1..].iter().any(|key| key.ends_with(b":lease")) => Event::Lost,
         ("rpush" | "lpush", _) => {
-            let order = |bytes: &Vec<u8>| {
-                let order: Order = tasking::codec::decode(bytes).ok()?;
-                Some(Event::Order {
-                    queue: key.clone(),
-                    task: order.task,
-                    worker: order.worker,
-                    epoch: order.epoch,
-                })
-            };
-            return Some((at, words[2..].iter().filter_map(order).collect()));
+            let order =
+                |Order { task, worker, epoch }| Event::Order { queue: key.clone(), task, worker, epoch };
+            return Some((at, words[2..].iter().filter_map(|bytes| decode(bytes)).map(order).collect()));
         }
         ("lmove" | "blmove" | "rpoplpush" | "brpoplpush", _) if !key.ends_with("resource-manager") => {
             Event::Take(key)
         }
-        ("del" | "unlink" | "lrem" | "ltrim" | "lpop" | "rpop", Some(queue)) => Event::Acknowledge(queue),
+        ("lrem", Some(queue)) => Event::Acknowledge { queue, task: Some(decode(words.get(3)?)?.task) },
+        ("del" | "unlink", Some(queue)) => Event::Acknowledge { queue, task: None },
         _ => return None,
     };
     Some((at, vec![what]))
+}
+
+fn decode(bytes: &[u8]) -> Option<Order> {
+    tasking::codec::decode(bytes).ok()
 }
 
 /// The quoted words of a line, with their escapes undone.
@@ -165,7 +163,8 @@ mod tests {
     #[test]
     fn a_line_is_read_with_its_escapes() {
         let line = b"+1700000000.000123 [0 lua] \"DEL\" \"pulpworker-1:processing\"\r\n";
-        let expected = (1_700_000_000_000_123, vec![Event::Acknowledge("pulpworker-1".to_owned())]);
+        let all = Event::Acknowledge { queue: "pulpworker-1".to_owned(), task: None };
+        let expected = (1_700_000_000_000_123, vec![all]);
         assert_eq!(parse(line), Some(expected));
         assert_eq!(words(r#""a\x00\"\\" "b""#), [b"a\0\"\\".to_vec(), b"b".to_vec()]);
     }

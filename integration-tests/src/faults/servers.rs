@@ -25,7 +25,7 @@ const POSTGRES: [&str; 9] = [
     "client_min_messages=warning",
 ];
 
-/// How long Postgres may take to stop before it is killed.
+/// How long Postgres may take to stop.
 const STOPPING: Duration = Duration::from_secs(20);
 
 /// The two servers of one installation, on unix sockets in `<directory>/run`.
@@ -98,10 +98,17 @@ impl Servers {
         drop(self.database().await);
     }
 
-    /// Stops Postgres: at once with its sessions cut and everything written (`fast`), or as if it had crashed.
+    /// Stops Postgres: at once with its sessions cut and everything written (`fast`), or as if it had crashed; the latter
+    /// also if the former takes too long.
     pub async fn stop_postgres(&mut self, fast: bool) {
         let Some(mut postgres) = self.postgres.take() else { return };
-        postgres.signal(if fast { Signal::INT } else { Signal::QUIT });
+        if fast {
+            postgres.signal(Signal::INT);
+            if tokio::time::timeout(STOPPING, postgres.ended(STOPPING * 2)).await.is_ok() {
+                return;
+            }
+        }
+        postgres.signal(Signal::QUIT);
         postgres.ended(STOPPING).await;
     }
 

@@ -2,7 +2,8 @@
 -- of them, and is made again from them when the style changes.
 --
 -- Advisory locks: 20561 the promoter's; 20562 with the hash of a worker: one claim of it at a time. Locks are taken in this
--- order: 20562, 20567 (the worker's, shared), task_ready, task; 20561 is taken first, by promote() and a change of style.
+-- order: 20562, 20567 (the worker's, shared), task_ready, task; 20561 is taken first, by promote(), fail_unclaimable()
+-- and a change of style.
 
 -- Which style of tasking the workers follow. Registration locks the row.
 CREATE TABLE tasking_style (

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Shutdown;
-use crate::claims::{answered, written};
+use crate::claims::{claimed, written};
 use crate::context::Claim;
 use crate::run::{Claimed, Ended, draw};
 
@@ -41,14 +41,8 @@ pub(crate) async fn claim(
 ) -> Option<Answer> {
     let sql = "SELECT * FROM claim_ready($1, $2, $3, true)";
     let statement = db::sql(sql, [claim.worker.into(), claim.token.into(), names.to_vec().into()]);
-    tokio::select! {
-        row = answered(db, statement) => match row.and_then(|row| read(claim, &row)) {
-            Ok(answer) => Some(answer),
-            Err(error) => Some(Answer::Nothing(error.to_string())),
-        },
-        () = gone.cancelled() => None,
-        () = shutdown.expired() => None,
-    }
+    let answer = claimed(db, statement, |row| read(claim, row), gone, shutdown).await?;
+    Some(answer.unwrap_or_else(|error| Answer::Nothing(error.to_string())))
 }
 
 /// Ends a task, and claims another one in the same commit as `next`. `None` if there was no answer in time.

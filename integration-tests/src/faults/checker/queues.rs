@@ -28,11 +28,14 @@ fn by_claim(history: &History) -> HashMap<(Uuid, Uuid), Vec<Order<'_>>> {
     orders
 }
 
-/// The orders of a task, for people.
+/// The orders of a task and their acknowledgements, for people.
 pub(super) fn orders(history: &History, id: Uuid) -> Vec<(Micros, String)> {
     let order = |seen: &Seen| match &seen.what {
         Event::Order { queue, task, epoch, .. } if *task == id => {
             Some((seen.at, format!("ordered to {queue} in epoch {epoch}")))
+        }
+        Event::Acknowledge { queue, task: Some(task) } if *task == id => {
+            Some((seen.at, format!("acknowledged by {queue}")))
         }
         _ => None,
     };
@@ -92,7 +95,11 @@ pub(super) fn acknowledgements(history: &History, violations: &mut Vec<Violation
         let mut acknowledged = false;
         for seen in history.redis[last.position..].iter().take_while(|seen| seen.at < claim) {
             match &seen.what {
-                Event::Acknowledge(queue) if queue == last.queue => acknowledged = true,
+                Event::Acknowledge { queue, task }
+                    if queue == last.queue && task.is_none_or(|task| task == *id) =>
+                {
+                    acknowledged = true;
+                }
                 Event::Take(queue) if queue == last.queue => acknowledged = false,
                 Event::Lost | Event::Blind => {
                     acknowledged = false;

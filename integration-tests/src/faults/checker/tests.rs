@@ -146,11 +146,15 @@ fn orders_after_a_lost_lease_are_seen() {
 
 #[test]
 fn an_early_acknowledgement_is_seen() {
-    let (take, acknowledge) = (Event::Take("w".to_owned()), Event::Acknowledge("w".to_owned()));
-    let early = vec![seen(14, take.clone()), order(15, 1), seen(16, acknowledge.clone())];
-    assert_eq!(rules(&History { redis: early.clone(), ..good() }), ["acknowledged"]);
-    let still_queued = [early, vec![seen(17, take.clone())]].concat();
-    assert!(rules(&History { redis: still_queued, ..good() }).is_empty());
-    let late = vec![seen(14, take), order(15, 1), seen(21, acknowledge)];
-    assert!(rules(&History { redis: late, ..good() }).is_empty());
+    let take = Event::Take("w".to_owned());
+    for (task, early) in [(None, true), (Some(A), true), (Some(B), false)] {
+        let acknowledge = Event::Acknowledge { queue: "w".to_owned(), task };
+        let begin = vec![seen(14, take.clone()), order(15, 1), seen(16, acknowledge.clone())];
+        let found = rules(&History { redis: begin.clone(), ..good() });
+        assert_eq!(found == ["acknowledged"], early, "{task:?}: {found:?}");
+        let still_queued = [begin, vec![seen(17, take.clone())]].concat();
+        assert!(rules(&History { redis: still_queued, ..good() }).is_empty());
+        let late = vec![seen(14, take.clone()), order(15, 1), seen(21, acknowledge)];
+        assert!(rules(&History { redis: late, ..good() }).is_empty());
+    }
 }
