@@ -12,8 +12,10 @@ use sqlx::postgres::PgConnection;
 
 use crate::{Process, template, until};
 
-/// What makes times of commits known, and commits survive a crash of the server if not of the machine.
-const POSTGRES: [&str; 9] = [
+/// What makes times of commits known, and commits survive a crash of the server if not of the machine. A client that
+/// connects and then says nothing, because it is stopped or stalled, keeps Postgres from stopping until its time is over.
+const POSTGRES: [&str; 10] = [
+    "authentication_timeout=3s",
     "listen_addresses=",
     "track_commit_timestamp=on",
     "max_connections=200",
