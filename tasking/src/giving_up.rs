@@ -35,19 +35,21 @@ pub(crate) enum Watched {
 
 /// Beats as they were seen.
 #[derive(Debug, Default)]
-struct Observer {
+pub(crate) struct Observer {
     seen: HashMap<Uuid, (i64, Instant)>,
     last: Option<Instant>,
 }
 
 impl Observer {
-    /// Takes in one look: process, counter and time to live of everybody. Answers who has been silent too long.
-    fn look(
+    /// Takes in one look, after which the next one is due in `interval`: process, counter and time to live of everybody.
+    /// Answers who has been silent too long.
+    pub(crate) fn look(
         &mut self,
         now: Instant,
-        patience: Duration,
+        interval: Duration,
         beats: &[(Uuid, i64, Duration)],
     ) -> Vec<(Uuid, i64)> {
+        let patience = interval * 3 + Duration::from_secs(1);
         if self.last.is_none_or(|last| now.duration_since(last) > patience) {
             self.seen.clear();
         }
@@ -68,7 +70,8 @@ impl Observer {
         silent
     }
 
-    fn forget(&mut self) {
+    /// What comes now was not seen without interruption.
+    pub(crate) fn forget(&mut self) {
         *self = Observer::default();
     }
 }
@@ -148,7 +151,7 @@ async fn look(
         };
         beats.push((row.try_get("", "pulp_id")?, row.try_get("", "counter")?, ttl));
     }
-    let silent = observer.look(Instant::now(), interval * 3 + Duration::from_secs(1), &beats);
+    let silent = observer.look(Instant::now(), interval, &beats);
     let mut any = false;
     for (process, counter) in silent {
         if let Some(ended) = give_up(db, settings.worker_style, process, counter, epoch).await? {
@@ -199,7 +202,7 @@ mod tests {
     use super::*;
 
     const TTL: Duration = Duration::from_secs(30);
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const INTERVAL: Duration = Duration::from_secs(3);
 
     #[test]
     fn only_a_counter_that_stands_still_under_watch_is_silent() {
@@ -209,7 +212,7 @@ mod tests {
             observer.forget();
             looks.iter().any(|seconds| {
                 let now = start + Duration::from_secs(*seconds);
-                !observer.look(now, PATIENCE, &[(id, counters(*seconds), TTL)]).is_empty()
+                !observer.look(now, INTERVAL, &[(id, counters(*seconds), TTL)]).is_empty()
             })
         };
         let every_five: Vec<u64> = (0..20).map(|look| look * 5).collect();

@@ -10,7 +10,7 @@ use entities::settings::WorkerStyle;
 use entities::task::TaskState;
 use sea_orm::ConnectionTrait;
 use support::tasks::Nap;
-use support::{Bench, until};
+use support::{Bench, TTL, until};
 use tasking::resource_manager::Outcome;
 
 async fn bench(workers: usize) -> Bench {
@@ -121,6 +121,26 @@ async fn one_session_listens_for_all_workers_of_a_host_and_another_one_when_its_
     for other in others {
         other.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_steward_that_lives_and_does_not_act_is_replaced() {
+    let mut bench =
+        Bench::with_settings_of(WorkerStyle::Postgres, |settings| settings.worker_ttl = TTL * 2).await;
+    bench.begin(2);
+    let chosen = "steward JOIN process ON pulp_id = process_id";
+    until("there is a steward", async || count(&bench, chosen).await == 1).await;
+    until("both are there", async || count(&bench, "process WHERE kind = 'worker'").await == 2).await;
+    // The other worker has no ear of its own, so it does not know.
+    let sql = "UPDATE steward SET process_id = pulp_id FROM process WHERE kind = 'worker' AND pulp_id <> process_id;
+               WITH silent AS (INSERT INTO process (pulp_id, kind, name, style)
+                               VALUES (gen_random_uuid(), 'worker', 'silent', 'postgres') RETURNING pulp_id)
+               INSERT INTO process_beat (process_id) SELECT pulp_id FROM silent";
+    bench.pulp.db.execute_unprepared(sql).await.unwrap();
+    let given_up = "process WHERE name = 'silent' AND gone_at IS NOT NULL";
+    until("the silent process is given up", async || count(&bench, given_up).await == 1).await;
+    assert_eq!(count(&bench, &format!("{chosen} WHERE gone_at IS NULL")).await, 1);
+    bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

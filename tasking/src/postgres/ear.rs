@@ -89,7 +89,7 @@ impl Ear {
             self.listen_again_and_again(&told),
             self.look_now_and_then(&told),
             self.welcome(socket, &told),
-            steward::serve(self.pulp.clone(), self.db.clone(), self.worker, self.promoter.clone()),
+            steward::serve(&self.pulp, &self.db, self.worker, &self.promoter),
         );
     }
 

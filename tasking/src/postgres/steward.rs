@@ -1,6 +1,6 @@
 //! What one worker does for all: gives up those that are silent, ends what nobody runs, and cleans up.
 //!
-//! The steward is a row, taken over when its worker is gone. The others watch the heartbeat of the steward alone; so
+//! The steward is a row, taken over when its worker is gone, or does not act. The others watch the steward alone; so
 //! nobody's cost grows with the number of workers but the steward's. Two stewards for a moment do no harm.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::promoter::Promoter;
-use crate::giving_up::{self, Watched};
+use crate::giving_up::{self, Observer, Watched};
 use crate::process::beat_interval;
 use crate::resource_manager::housekeeping;
 
@@ -31,17 +31,30 @@ const UNSTICK: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_st
                          AND usename = current_user AND wait_event = 'ClientRead'
                          AND clock_timestamp() - xact_start > interval '3 seconds'";
 
+/// The steward and its beat.
+#[derive(Clone, Copy, Debug)]
+struct Steward {
+    id: Uuid,
+    beat: i64,
+}
+
+/// A worker that takes part.
+struct Candidate<'a> {
+    pulp: &'a Pulp,
+    db: &'a DatabaseConnection,
+    worker: Uuid,
+    promoter: &'a Promoter,
+    interval: Duration,
+}
+
 /// Takes part until it is dropped.
-pub(crate) async fn serve(pulp: Pulp, db: DatabaseConnection, worker: Uuid, promoter: Promoter) {
+pub(crate) async fn serve(pulp: &Pulp, db: &DatabaseConnection, worker: Uuid, promoter: &Promoter) {
     let interval = beat_interval(pulp.settings.worker_ttl);
+    let candidate = Candidate { pulp, db, worker, promoter, interval };
     loop {
-        match choose(&db, worker).await {
-            Ok(Some(steward)) if steward == worker => preside(&pulp, &db, worker, &promoter, interval).await,
-            Ok(Some(steward)) => {
-                let (told, given_up) = mpsc::channel(1);
-                let watching = giving_up::watch(pulp.settings.clone(), None, Watched::Only(steward), told);
-                wait_for_a_change(&db, worker, steward, interval, watching, given_up, &promoter).await;
-            }
+        match candidate.choose(None).await {
+            Ok(Some(steward)) if steward.id == worker => candidate.preside().await,
+            Ok(Some(steward)) => candidate.watch(steward.id).await,
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "it is not known who the steward is"),
         }
@@ -49,81 +62,102 @@ pub(crate) async fn serve(pulp: Pulp, db: DatabaseConnection, worker: Uuid, prom
     }
 }
 
-async fn choose(db: &DatabaseConnection, worker: Uuid) -> Result<Option<Uuid>, DbErr> {
-    let row = db.query_one_raw(db::sql("SELECT choose_steward($1) AS steward", [worker.into()])).await?;
-    row.map_or(Ok(None), |row| row.try_get("", "steward"))
-}
+impl Candidate<'_> {
+    /// Who is the steward, which may be this worker afterwards: if there is none, or if it is `still` at that beat.
+    async fn choose(&self, still: Option<i64>) -> Result<Option<Steward>, DbErr> {
+        let sql = "SELECT process_id, beat FROM choose_steward($1, $2) WHERE process_id IS NOT NULL";
+        let row = self.db.query_one_raw(db::sql(sql, [self.worker.into(), still.into()])).await?;
+        row.map(|row| Ok(Steward { id: row.try_get("", "process_id")?, beat: row.try_get("", "beat")? }))
+            .transpose()
+    }
 
-/// Watches the steward until it is another one.
-async fn wait_for_a_change(
-    db: &DatabaseConnection,
-    worker: Uuid,
-    steward: Uuid,
-    interval: Duration,
-    watching: impl Future<Output = ()> + Send + 'static,
-    mut given_up: mpsc::Receiver<giving_up::GivenUp>,
-    promoter: &Promoter,
-) {
-    let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    loop {
-        tokio::select! {
-            Some(_) = given_up.recv() => promoter.promote(false),
-            () = tokio::time::sleep(interval) => {}
-        }
-        if choose(db, worker).await.is_ok_and(|now| now != Some(steward)) {
-            return;
+    /// Watches the steward until it is another one: gives it up if its process is silent, and takes its place if it lives
+    /// but does not act.
+    async fn watch(&self, steward: Uuid) {
+        let ttl = self.pulp.settings.worker_ttl;
+        let (told, mut given_up) = mpsc::channel(1);
+        let watching = giving_up::watch(self.pulp.settings.clone(), None, Watched::Only(steward), told);
+        let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
+        let mut observer = Observer::default();
+        let mut still = None;
+        loop {
+            tokio::select! {
+                Some(_) = given_up.recv() => self.promoter.promote(false),
+                () = tokio::time::sleep(self.interval) => {}
+            }
+            match self.choose(still).await {
+                Ok(Some(now)) if now.id == steward => {
+                    let silent = observer.look(Instant::now(), self.interval, &[(steward, now.beat, ttl)]);
+                    still = silent.first().map(|(_, beat)| *beat);
+                }
+                Ok(_) => return,
+                Err(_) => {
+                    observer.forget();
+                    still = None;
+                }
+            }
         }
     }
-}
 
-/// Is the steward, until the row says otherwise.
-async fn preside(
-    pulp: &Pulp,
-    db: &DatabaseConnection,
-    worker: Uuid,
-    promoter: &Promoter,
-    interval: Duration,
-) {
-    tracing::info!("this worker gives up silent ones and cleans up for all");
-    let (told, mut given_up) = mpsc::channel(64);
-    let watching = giving_up::watch(pulp.settings.clone(), None, Watched::Everybody, told);
-    let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let _housekeeper = AbortOnDropHandle::new(tokio::spawn(housekeeping::run(pulp.clone())));
-    let mut strangers = Strangers::new(&pulp.settings);
-    let mut swept: Option<Instant> = None;
-    let mut late = Instant::now();
-    loop {
-        if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-            match sweep(db).await {
-                Ok(()) => swept = Some(Instant::now()),
-                Err(error) => tracing::warn!(%error, "forgotten tasks cannot be looked for; trying again"),
+    /// Is the steward, and beats, until somebody else is.
+    async fn preside(&self) {
+        tracing::info!("this worker gives up silent ones and cleans up for all");
+        let beats = async {
+            loop {
+                tokio::time::sleep(self.interval).await;
+                if self.choose(None).await.is_ok_and(|now| now.is_none_or(|now| now.id != self.worker)) {
+                    return;
+                }
             }
-            promoter.promote(false);
+        };
+        tokio::select! {
+            () = beats => {}
+            () = self.act() => {}
         }
-        if late.elapsed() >= LATE {
-            late = Instant::now();
-            if let Err(error) = db.execute_raw(db::sql("SELECT find_late_notices()", [])).await {
-                tracing::debug!(%error, "late notices cannot be looked for; trying again");
-            }
-            promoter.promote(false);
-        }
-        if let Err(error) = db.execute_raw(db::sql(UNSTICK, [])).await {
-            tracing::debug!(%error, "it is not known whether a session holds the queue up");
-        }
-        match strangers.look(db).await {
-            Ok(0) => {}
-            Ok(tasks) => {
-                tracing::warn!(tasks, "tasks failed that no plugin of any process has");
+    }
+
+    /// Does what a steward does.
+    async fn act(&self) {
+        let (db, promoter) = (self.db, self.promoter);
+        let (told, mut given_up) = mpsc::channel(64);
+        let watching = giving_up::watch(self.pulp.settings.clone(), None, Watched::Everybody, told);
+        let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
+        let _housekeeper = AbortOnDropHandle::new(tokio::spawn(housekeeping::run(self.pulp.clone())));
+        let mut strangers = Strangers::new(&self.pulp.settings);
+        let mut swept: Option<Instant> = None;
+        let mut late = Instant::now();
+        loop {
+            if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+                match sweep(db).await {
+                    Ok(()) => swept = Some(Instant::now()),
+                    Err(error) => {
+                        tracing::warn!(%error, "forgotten tasks cannot be looked for; trying again");
+                    }
+                }
                 promoter.promote(false);
             }
-            Err(error) => tracing::debug!(%error, "the names of ready tasks cannot be read"),
-        }
-        tokio::select! {
-            Some(_) = given_up.recv() => promoter.promote(false),
-            () = tokio::time::sleep(interval) => {}
-        }
-        if choose(db, worker).await.is_ok_and(|now| now != Some(worker)) {
-            return;
+            if late.elapsed() >= LATE {
+                late = Instant::now();
+                if let Err(error) = db.execute_raw(db::sql("SELECT find_late_notices()", [])).await {
+                    tracing::debug!(%error, "late notices cannot be looked for; trying again");
+                }
+                promoter.promote(false);
+            }
+            if let Err(error) = db.execute_raw(db::sql(UNSTICK, [])).await {
+                tracing::debug!(%error, "it is not known whether a session holds the queue up");
+            }
+            match strangers.look(db).await {
+                Ok(0) => {}
+                Ok(tasks) => {
+                    tracing::warn!(tasks, "tasks failed that no plugin of any process has");
+                    promoter.promote(false);
+                }
+                Err(error) => tracing::debug!(%error, "the names of ready tasks cannot be read"),
+            }
+            tokio::select! {
+                Some(_) = given_up.recv() => promoter.promote(false),
+                () = tokio::time::sleep(self.interval) => {}
+            }
         }
     }
 }

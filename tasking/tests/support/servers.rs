@@ -112,11 +112,11 @@ fn settings_at(directory: &Path) -> Settings {
 fn template() -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    let files =
-        ["m0001_core.sql", "m0002_tasking.sql", "m0003_postgres_tasking.sql", "m0004_task_schedules.sql"];
-    for file in files {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migration/src/sql").join(file);
-        std::fs::read(path).unwrap().hash(&mut hasher);
+    let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migration/src/sql");
+    let mut steps: Vec<PathBuf> = steps.read_dir().unwrap().map(|step| step.unwrap().path()).collect();
+    steps.sort_unstable();
+    for step in steps {
+        std::fs::read(step).unwrap().hash(&mut hasher);
     }
     let root = PathBuf::from(format!("/tmp/pulp-tasking-template-{:016x}", hasher.finish()));
     std::fs::create_dir_all(&root).unwrap();
