@@ -7,7 +7,6 @@ mod m0001_core;
 mod m0002_tasking;
 mod m0003_postgres_tasking;
 mod m0004_task_schedules;
-mod m0005_steward_beat;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -22,7 +21,6 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0002_tasking::STEP),
         Box::new(m0003_postgres_tasking::STEP),
         Box::new(m0004_task_schedules::STEP),
-        Box::new(m0005_steward_beat::STEP),
     ]
 }
 

@@ -66,10 +66,12 @@ CREATE TABLE process_asleep (
 -- Nobody has been asleep for longer than this one, but for a few.
 CREATE SEQUENCE process_asleep_floor;
 
--- Who does what one worker has to do for all. Two who do it do no harm.
+-- Who does what one worker has to do for all. Two who do it do no harm. A worker may be alive and no steward any more: it
+-- only is one while it listens for its host. So the steward beats itself.
 CREATE TABLE steward (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    process_id uuid
+    process_id uuid,
+    beat bigint NOT NULL DEFAULT 0
 );
 INSERT INTO steward DEFAULT VALUES;
 
@@ -465,15 +467,22 @@ BEGIN
     RETURN note_ended(ended);
 END $$;
 
--- Becomes the steward if there is none alive. Answers who is.
-CREATE FUNCTION choose_steward(p_worker uuid) RETURNS uuid LANGUAGE plpgsql AS $$
-DECLARE present uuid;
+-- Answers who the steward is, which beats by asking. The worker that asks becomes it if there is none alive, or if the
+-- beat is still the one that it has seen for too long (p_still; null: none is).
+CREATE FUNCTION choose_steward(p_worker uuid, p_still bigint) RETURNS SETOF steward LANGUAGE plpgsql AS $$
+DECLARE present steward;
 BEGIN
-    SELECT process_id INTO present FROM steward WHERE singleton;
-    PERFORM 1 FROM process WHERE pulp_id = present AND gone_at IS NULL;
-    IF FOUND THEN RETURN present; END IF;
-    UPDATE steward SET process_id = p_worker WHERE singleton AND process_id IS NOT DISTINCT FROM present
-        AND EXISTS (SELECT 1 FROM process WHERE pulp_id = p_worker AND gone_at IS NULL);
-    SELECT process_id INTO present FROM steward WHERE singleton;
-    RETURN present;
+    -- A beat is not worth a disk flush.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    SELECT * INTO present FROM steward;
+    IF present.process_id = p_worker THEN
+        UPDATE steward SET beat = beat + 1 WHERE process_id = p_worker;
+    ELSIF present.beat = p_still
+        OR NOT EXISTS (SELECT FROM process WHERE pulp_id = present.process_id AND gone_at IS NULL)
+    THEN
+        UPDATE steward SET process_id = p_worker, beat = beat + 1
+        WHERE process_id IS NOT DISTINCT FROM present.process_id AND beat = present.beat
+            AND EXISTS (SELECT FROM process WHERE pulp_id = p_worker AND gone_at IS NULL);
+    END IF;
+    RETURN QUERY SELECT * FROM steward;
 END $$;
