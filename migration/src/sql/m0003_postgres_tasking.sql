@@ -298,21 +298,23 @@ BEGIN
 END $$;
 
 -- Reads notices: admits what is new and lets go what is final. One caller at a time, so two tasks never miss each other,
--- and whatever was committed before the lock was held is seen. Wakes as many sleepers as tasks became ready, but for
--- p_claims of them, which the caller claims. `more` says that not all notices were read.
+-- and whatever was committed before the lock was held is seen. Wakes as many sleepers as tasks became ready (wanted), if
+-- there are (woken), but for p_claims of them, which the caller claims; both are null if nobody is needed. `more` says that
+-- not all notices were read.
 --
 -- It is not flushed: what a crash takes with it, notices included, is as it was before, and a claim that rests on it is
 -- later in the log.
-CREATE FUNCTION promote(p_limit integer, p_claims integer, OUT ready integer, OUT more boolean) LANGUAGE plpgsql AS $$
+CREATE FUNCTION promote(p_limit integer, p_claims integer, OUT more boolean, OUT wanted integer, OUT woken integer)
+LANGUAGE plpgsql AS $$
 DECLARE
     found_tasks uuid[];
+    ready integer := 0;
     t record;
     first bigint;
     floor bigint;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock(20561, 0);
-    ready := 0;
     SELECT n.tasks, n.more INTO found_tasks, more FROM take_notices(p_limit) AS n;
     FOR t IN
         SELECT one.task_id, task.name, task.state, task.exclusive_resources, task.shared_resources
@@ -327,7 +329,10 @@ BEGIN
     floor := drawn('task_ready_floor');
     SELECT number INTO first FROM task_ready WHERE number > floor ORDER BY number LIMIT 1;
     IF first > floor + 1 THEN PERFORM setval('task_ready_floor', first - 1); END IF;
-    IF ready > p_claims THEN PERFORM wake(ready - p_claims); END IF;
+    IF ready > p_claims THEN
+        wanted := ready - p_claims;
+        woken := wake(wanted);
+    END IF;
 END $$;
 
 -- Claims one ready task of these names. `claimed` says whether there was one; it is this worker's by this token then, and

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entities::db;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
@@ -17,6 +17,12 @@ const BATCH: i32 = 1000;
 
 /// How long a step may take before nobody waits for it any more.
 const BOUND: Duration = Duration::from_secs(5);
+
+/// How long notices are collected while nobody sleeps who could be woken: whoever runs out of tasks reads them itself.
+const COLLECTING: Duration = Duration::from_millis(5);
+
+/// For how long it holds that nobody sleeps.
+const BUSY: Duration = Duration::from_millis(50);
 
 /// There may be notices.
 const NOTICES: u8 = 1;
@@ -32,7 +38,8 @@ pub(crate) struct Promoter(Arc<Inner>);
 struct Inner {
     db: DatabaseConnection,
     asked: AtomicU8,
-    turn: Mutex<()>,
+    /// Held during a step: when it was last seen that nobody sleeps while tasks are ready.
+    turn: Mutex<Option<Instant>>,
 }
 
 impl Promoter {
@@ -69,18 +76,28 @@ impl Promoter {
         }
         let inner = self.0.clone();
         tokio::spawn(async move {
-            let _turn = inner.turn.lock().await;
+            let mut busy = inner.turn.lock().await;
+            if busy.is_some_and(|busy| busy.elapsed() < BUSY) {
+                tokio::time::sleep(COLLECTING).await;
+            }
             // Whoever asks from now on is answered by the next step, which sees what was committed before.
             let asked = inner.asked.swap(0, Ordering::AcqRel);
             let step = async {
-                match asked {
-                    READY => wake(&inner.db).await,
-                    _ => loop {
-                        let claims = if asked & READY == 0 { 0 } else { -1 };
-                        if !promote(&inner.db, claims).await? {
-                            return Ok(());
-                        }
-                    },
+                if asked == READY {
+                    *busy = (!wake(&inner.db).await?).then(Instant::now);
+                    return Ok::<_, DbErr>(());
+                }
+                let claims = if asked & READY == 0 { 0 } else { -1 };
+                loop {
+                    let promoted = promote(&inner.db, claims).await?;
+                    match promoted.enough_asleep {
+                        Some(true) => *busy = None,
+                        Some(false) => *busy = Some(Instant::now()),
+                        None => {}
+                    }
+                    if !promoted.more {
+                        return Ok(());
+                    }
                 }
             };
             match tokio::time::timeout(BOUND, step).await {
@@ -94,15 +111,26 @@ impl Promoter {
     }
 }
 
-/// Reads notices, and wakes a sleeper for each task that is ready by that but for `claims` of them, which the caller
-/// claims itself. Answers whether there are more.
-pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<bool, DbErr> {
-    let sql = "SELECT more FROM promote($1, $2)";
-    let row = db.query_one_raw(db::sql(sql, [BATCH.into(), claims.into()])).await?;
-    row.map_or(Ok(false), |row| row.try_get("", "more"))
+/// What came of reading notices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promoted {
+    /// There are more notices.
+    more: bool,
+    /// Whether there were sleepers for all tasks that became ready; nothing if nobody was needed.
+    enough_asleep: Option<bool>,
 }
 
-async fn wake(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_raw(db::sql("SELECT wake(1)", [])).await?;
-    Ok(())
+/// Reads notices, and wakes a sleeper for each task that is ready by that but for `claims` of them, which the caller
+/// claims itself.
+pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<Promoted, DbErr> {
+    let sql = "SELECT more, woken = wanted AS enough FROM promote($1, $2)";
+    let row = db.query_one_raw(db::sql(sql, [BATCH.into(), claims.into()])).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("promote".to_owned()))?;
+    Ok(Promoted { more: row.try_get("", "more")?, enough_asleep: row.try_get("", "enough")? })
+}
+
+/// Wakes a sleeper; false if there is none.
+async fn wake(db: &DatabaseConnection) -> Result<bool, DbErr> {
+    let row = db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get::<i32>("", "woken"))? > 0)
 }
