@@ -114,7 +114,9 @@ fn parse(line: &[u8]) -> Option<(Micros, Vec<Event>)> {
             Event::Take(key)
         }
         ("lrem", Some(queue)) => Event::Acknowledge { queue, task: Some(decode(words.get(3)?)?.task) },
-        ("del" | "unlink", Some(queue)) => Event::Acknowledge { queue, task: None },
+        ("del" | "unlink" | "ltrim" | "lpop" | "rpop", Some(queue)) => {
+            Event::Acknowledge { queue, task: None }
+        }
         _ => return None,
     };
     Some((at, vec![what]))
