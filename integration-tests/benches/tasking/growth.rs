@@ -1,7 +1,7 @@
 //! Whether a task costs more when many others are unfinished, many workers idle, or a transaction is open for long.
 //!
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
-//! load if they are woken.
+//! load if they are woken; it is a load for four.
 
 use std::time::Duration;
 
@@ -101,14 +101,14 @@ impl Case {
         tasks: usize,
     ) -> anyhow::Result<Case> {
         let now = || Used::now(installation.servers.services().postgres_pid);
-        load::drain(installation, tasks / 10).await?;
+        load::one_by_one(installation, tasks / 10).await?;
         tokio::time::sleep(REST).await;
         let before = now();
         tokio::time::sleep(REST).await;
         let rest = now().since(before).per(REST.as_secs_f64() / 100.0);
         let pages_before = pages(installation).await?;
         let before = now();
-        let per_second = load::drain(installation, tasks).await?;
+        let per_second = load::one_by_one(installation, tasks).await?;
         let cost = now().since(before).per(tasks as f64 / 1000.0);
         let pages = (pages(installation).await? - pages_before) as f64 / tasks as f64;
         let start = latency::start(installation).await?;

@@ -14,6 +14,9 @@ use crate::roles::prn;
 /// Tasks of one measurement.
 pub(crate) const TASKS: usize = 10_000;
 
+/// How long a measurement may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
 /// Who dispatches at the same time.
 const CLIENTS: usize = 4;
 
@@ -51,12 +54,31 @@ pub(crate) async fn drain(installation: &Installation, tasks: usize) -> anyhow::
         if left.is_empty() {
             break;
         }
-        anyhow::ensure!(began.elapsed() < Duration::from_secs(300), "{} tasks are left", left.len());
+        anyhow::ensure!(began.elapsed() < LIMIT, "{} tasks are left", left.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     if std::env::var_os("DETAILS").is_some() {
         println!("dispatched in {dispatched:?}, done in {:?}", began.elapsed());
     }
+    Ok(tasks as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Tasks per second if every client waits for the end of its task before it dispatches the next one: so only few workers
+/// have something to do, however many there are.
+pub(crate) async fn one_by_one(installation: &Installation, tasks: usize) -> anyhow::Result<f64> {
+    let began = Instant::now();
+    let clients = (0..CLIENTS).map(|_| async {
+        for _ in 0..tasks / CLIENTS {
+            let mut left = vec![installation.dispatcher.dispatch(&task(), origin()).await?];
+            while !left.is_empty() {
+                anyhow::ensure!(began.elapsed() < LIMIT, "a task does not end");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                left = unfinished(installation, left).await?;
+            }
+        }
+        anyhow::Ok(())
+    });
+    futures_util::future::try_join_all(clients).await?;
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }
 

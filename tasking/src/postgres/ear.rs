@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a look may take.
 const BOUND: Duration = Duration::from_secs(2);
 
-/// Workers of one host that are told; more of them have ears of their own.
+/// Workers of one host that an ear tells; more of them ask its deputies.
 const NEIGHBOURS: usize = 4096;
 
 /// What a worker needs to be an ear.
@@ -82,7 +82,7 @@ impl Told {
 
 impl Ear {
     /// Hears until it is dropped, for this worker and for those that ask at `socket`.
-    pub(super) async fn hear(&self, socket: Option<UnixListener>, own: mpsc::Sender<Word>) {
+    pub(super) async fn hear(&self, socket: UnixListener, own: mpsc::Sender<Word>) {
         let told = Told::default();
         told.lock().insert(self.worker, own);
         tokio::join!(
@@ -174,8 +174,7 @@ impl Ear {
     }
 
     /// Hears for the workers that ask.
-    async fn welcome(&self, socket: Option<UnixListener>, told: &Told) {
-        let Some(socket) = socket else { return };
+    async fn welcome(&self, socket: UnixListener, told: &Told) {
         let mut served = JoinSet::new();
         loop {
             tokio::select! {

@@ -1,11 +1,15 @@
-//! How a worker hears that there is work, or that its task is canceled: by the ear of its host, or by its own.
+//! How a worker hears that there is work, or that its task is canceled: by the ear of its host, or one of its deputies.
+//!
+//! Where none of them answers, the worker looks by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entities::db;
+use rand::Rng;
 use sea_orm::{ConnectionTrait, DbErr};
+use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -14,8 +18,11 @@ use super::ear::Ear;
 use super::neighbours::{self, Found, Word};
 use crate::backoff::Backoff;
 
-/// How long until a worker with an ear of its own asks again for that of its host.
+/// How long until a worker that is not heard for, or that is a deputy, asks again.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How many stand in for an ear that does not answer, because it is stopped or has too much to do, one after the other.
+const DEPUTIES: u8 = 3;
 
 /// Listens until it is dropped.
 #[derive(Debug)]
@@ -63,31 +70,34 @@ impl Listener {
 }
 
 async fn attend(ear: Ear, heard: Arc<Heard>) {
-    let mut found = find(&ear).await;
+    let mut found = find(&ear, DEPUTIES).await;
     loop {
-        heard.attended.store(true, Ordering::Relaxed);
-        match found {
-            Ok(Found::Neighbour(mut neighbour)) => {
+        heard.attended.store(found.is_some(), Ordering::Relaxed);
+        found = match found {
+            Some((_, Found::Neighbour(mut neighbour))) => {
                 while let Ok(word) = neighbour.next().await {
                     heard.word(word);
                 }
-                found = find(&ear).await;
+                None
             }
-            Ok(Found::Nobody(socket)) => {
-                tracing::debug!("this worker hears for all of its host");
-                hear(&ear, Some(socket), &heard).await;
-                found = find(&ear).await;
+            Some((deputy, Found::Nobody(socket))) => {
+                tracing::debug!(deputy, "this worker hears for all of its host");
+                tokio::select! {
+                    () = hear(&ear, socket, &heard) => None,
+                    found = is_relieved(&ear, deputy) => Some(found),
+                }
             }
-            // Whoever should hear does not: until it does again, or is gone, everybody has ears of their own.
-            Err(error) => {
-                tracing::debug!(%error, "nobody hears for this worker");
-                found = tokio::select! {
-                    () = hear(&ear, None, &heard) => Err(error),
-                    found = find_again(&ear) => Ok(found),
-                };
+            // The worker looks by itself.
+            None => {
+                let pause = AGAIN.mul_f64(rand::rng().random_range(0.5..1.5));
+                tokio::time::sleep(pause).await;
+                None
             }
+        };
+        if found.is_none() {
+            heard.attended.store(false, Ordering::Relaxed);
+            found = find(&ear, DEPUTIES).await;
         }
-        heard.attended.store(false, Ordering::Relaxed);
         // What was told meanwhile.
         heard.word(Word::Work);
         heard.word(Word::Cancel);
@@ -95,7 +105,7 @@ async fn attend(ear: Ear, heard: Arc<Heard>) {
 }
 
 /// Is the ear, and hears.
-async fn hear(ear: &Ear, socket: Option<tokio::net::UnixListener>, heard: &Heard) {
+async fn hear(ear: &Ear, socket: UnixListener, heard: &Heard) {
     let (told, mut words) = mpsc::channel(4);
     let hears = async {
         while let Some(word) = words.recv().await {
@@ -105,15 +115,25 @@ async fn hear(ear: &Ear, socket: Option<tokio::net::UnixListener>, heard: &Heard
     tokio::join!(ear.hear(socket, told), hears);
 }
 
-async fn find(ear: &Ear) -> std::io::Result<Found> {
-    let installation = installation(ear).await.map_err(std::io::Error::other)?;
-    neighbours::find(installation, ear.worker).await
+/// Who hears, or that this worker is to: the ear, or the first of so many deputies whose place is free or who answers.
+async fn find(ear: &Ear, deputies: u8) -> Option<(u8, Found)> {
+    let installation = installation(ear).await.ok()?;
+    for deputy in 0..=deputies {
+        match neighbours::find(installation, ear.worker, deputy).await {
+            Ok(found) => return Some((deputy, found)),
+            Err(error) => tracing::debug!(%error, deputy, "nobody hears there for this worker"),
+        }
+    }
+    None
 }
 
-async fn find_again(ear: &Ear) -> Found {
+/// Waits until somebody hears again whom this worker stands in for, or that place is free. Never, if it is no deputy.
+async fn is_relieved(ear: &Ear, deputy: u8) -> (u8, Found) {
     loop {
         tokio::time::sleep(AGAIN).await;
-        if let Ok(found) = find(ear).await {
+        if let Some(above) = deputy.checked_sub(1)
+            && let Some(found) = find(ear, above).await
+        {
             return found;
         }
     }

@@ -4,8 +4,6 @@
 //! talk to each other.
 
 use std::io;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,23 +56,21 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct Hearing(UnixStream);
 
-/// Looks for somebody who hears what is told to the workers of an installation, or takes that place.
+/// Looks for somebody who hears what is told to the workers of an installation, or takes that place: of the ear, or of
+/// its deputies if nobody answers there.
 ///
 /// # Errors
 /// If the one who should does not answer.
-pub(super) async fn find(installation: Uuid, worker: Uuid) -> io::Result<Found> {
-    let address = SocketAddr::from_abstract_name(format!("pulp/{installation}"))?;
-    match StdListener::bind_addr(&address) {
-        Ok(listener) => {
-            listener.set_nonblocking(true)?;
-            return Ok(Found::Nobody(UnixListener::from_std(listener)?));
-        }
+pub(super) async fn find(installation: Uuid, worker: Uuid, deputy: u8) -> io::Result<Found> {
+    // The leading zero makes the name abstract.
+    let name = format!("\0pulp/{installation}/{deputy}");
+    match UnixListener::bind(&name) {
+        Ok(listener) => return Ok(Found::Nobody(listener)),
         Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(error),
         Err(_) => {}
     }
-    let stream = StdStream::connect_addr(&address)?;
-    stream.set_nonblocking(true)?;
-    let mut hearing = Hearing(UnixStream::from_std(stream)?);
+    // Fails at once if too many wait there already.
+    let mut hearing = Hearing(UnixStream::connect(&name).await?);
     is_ours(&hearing.0)?;
     hearing.0.write_all(worker.as_bytes()).await?;
     // It may be stopped, or may not know this worker.
