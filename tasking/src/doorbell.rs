@@ -39,7 +39,7 @@ impl Doorbell {
     pub(crate) fn new(pulp: &Pulp) -> Doorbell {
         let (redis, promoter) = match pulp.settings.worker_style {
             WorkerStyle::Redis => (Redis::open(&pulp.settings).ok(), None),
-            WorkerStyle::Postgres => (None, Some(Promoter::new(pulp.db.clone()))),
+            WorkerStyle::Postgres => (None, Some(Promoter::new(&pulp.settings, "pulpcore doorbell"))),
         };
         let (connection, resting_until) = (OnceLock::new(), Mutex::default());
         Doorbell(Arc::new(Inner { redis, promoter, connection, resting_until }))

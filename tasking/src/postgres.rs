@@ -7,3 +7,13 @@ pub(crate) mod promoter;
 pub(crate) mod steps;
 pub(crate) mod steward;
 pub(crate) mod style;
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+
+/// What a step answers, if it does so in time. One that does not may be done nevertheless.
+async fn in_time<T>(limit: Duration, step: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    let late = |_| Err(DbErr::Custom(format!("there was no answer within {limit:?}")));
+    tokio::time::timeout(limit, step).await.unwrap_or_else(late)
+}

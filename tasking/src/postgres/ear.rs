@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::in_time;
 use super::neighbours::{self, Word};
 use super::promoter::Promoter;
 use super::steward;
@@ -152,11 +153,10 @@ impl Ear {
             if told.lock().values().any(mpsc::Sender::is_closed) {
                 told.changed.notify_one();
             }
-            match tokio::time::timeout(BOUND, self.look()).await {
-                Ok(Ok(0)) => told.tell_all(Word::Work),
-                Ok(Ok(_)) => told.tell_all(Word::Nothing),
-                Ok(Err(error)) => tracing::debug!(%error, "the queue cannot be looked at; trying again"),
-                Err(_) => tracing::debug!("the queue cannot be looked at in time; trying again"),
+            match in_time(BOUND, self.look()).await {
+                Ok(0) => told.tell_all(Word::Work),
+                Ok(_) => told.tell_all(Word::Nothing),
+                Err(error) => tracing::debug!(%error, "the queue cannot be looked at; trying again"),
             }
         }
     }

@@ -117,7 +117,10 @@ async fn hear(ear: &Ear, socket: UnixListener, heard: &Heard) {
 
 /// Who hears, or that this worker is to: the ear, or the first of so many deputies whose place is free or who answers.
 async fn find(ear: &Ear, deputies: u8) -> Option<(u8, Found)> {
-    let installation = installation(ear).await.ok()?;
+    let installation = installation(ear)
+        .await
+        .inspect_err(|error| tracing::warn!(%error, "this worker looks for work by itself, once a second"))
+        .ok()?;
     for deputy in 0..=deputies {
         match neighbours::find(installation, ear.worker, deputy).await {
             Ok(found) => return Some((deputy, found)),

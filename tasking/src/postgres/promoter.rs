@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use entities::db;
+use entities::{Settings, db};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
+
+use super::in_time;
 
 /// Notices that are read in one step.
 const BATCH: i32 = 1000;
@@ -36,16 +38,25 @@ pub(crate) struct Promoter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    db: DatabaseConnection,
+    settings: Arc<Settings>,
+    application_name: String,
+    /// One session; opened when it is first needed.
+    pool: OnceCell<DatabaseConnection>,
     asked: AtomicU8,
     /// Held during a step: when it was last seen that nobody sleeps while tasks are ready.
     turn: Mutex<Option<Instant>>,
 }
 
 impl Promoter {
-    /// Over a pool with a session to spare.
-    pub(crate) fn new(db: DatabaseConnection) -> Promoter {
-        Promoter(Arc::new(Inner { db, asked: AtomicU8::new(0), turn: Mutex::default() }))
+    /// With a session of its own, so that it never waits for those of tasks or requests.
+    pub(crate) fn new(settings: &Arc<Settings>, application_name: &str) -> Promoter {
+        Promoter(Arc::new(Inner {
+            settings: settings.clone(),
+            application_name: application_name.to_owned(),
+            pool: OnceCell::new(),
+            asked: AtomicU8::new(0),
+            turn: Mutex::default(),
+        }))
     }
 
     /// Reads notices soon, and wakes somebody for each task that is ready then, and for one more if `more` are.
@@ -60,12 +71,14 @@ impl Promoter {
 
     /// Tells a worker soon that its task was canceled.
     pub(crate) fn tell_canceled(&self, worker: Uuid) {
-        let db = self.0.db.clone();
+        let inner = self.0.clone();
         tokio::spawn(async move {
-            let sql = "SELECT pg_notify(channel_of($1), 'cancel')";
-            let told = db.execute_raw(db::sql(sql, [worker.into()]));
-            if !matches!(tokio::time::timeout(BOUND, told).await, Ok(Ok(_))) {
-                tracing::debug!(%worker, "a cancel could not be told; the worker finds it in the row");
+            let told = async {
+                let sql = "SELECT pg_notify(channel_of($1), 'cancel')";
+                inner.db().await?.execute_raw(db::sql(sql, [worker.into()])).await
+            };
+            if let Err(error) = in_time(BOUND, told).await {
+                tracing::debug!(%error, %worker, "a cancel could not be told; the worker finds it in the row");
             }
         });
     }
@@ -83,13 +96,14 @@ impl Promoter {
             // Whoever asks from now on is answered by the next step, which sees what was committed before.
             let asked = inner.asked.swap(0, Ordering::AcqRel);
             let step = async {
+                let db = inner.db().await?;
                 if asked == READY {
-                    *busy = (!wake(&inner.db).await?).then(Instant::now);
+                    *busy = (!wake(db).await?).then(Instant::now);
                     return Ok::<_, DbErr>(());
                 }
                 let claims = if asked & READY == 0 { 0 } else { -1 };
                 loop {
-                    let promoted = promote(&inner.db, claims).await?;
+                    let promoted = promote(db, claims).await?;
                     match promoted.enough_asleep {
                         Some(true) => *busy = None,
                         Some(false) => *busy = Some(Instant::now()),
@@ -100,14 +114,17 @@ impl Promoter {
                     }
                 }
             };
-            match tokio::time::timeout(BOUND, step).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "the queue could not be moved on; another worker does it")
-                }
-                Err(_) => tracing::debug!("the queue could not be moved on in time; another worker does it"),
+            if let Err(error) = in_time(BOUND, step).await {
+                tracing::debug!(%error, "the queue could not be moved on; another worker does it");
             }
         });
+    }
+}
+
+impl Inner {
+    async fn db(&self) -> Result<&DatabaseConnection, DbErr> {
+        let open = || db::connect_for_lookups(&self.settings, &self.application_name, 1);
+        self.pool.get_or_try_init(open).await
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::in_time;
 use super::promoter::Promoter;
 use crate::giving_up::{self, Observer, Watched};
 use crate::process::beat_interval;
@@ -23,6 +24,12 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often notices are looked for that were committed late.
 const LATE: Duration = Duration::from_secs(10);
+
+/// How long a look at everything unfinished may take.
+const SWEEP_BOUND: Duration = Duration::from_secs(30);
+
+/// How long any other step may take: one that hangs would hold up the rest.
+const BOUND: Duration = Duration::from_secs(5);
 
 /// Ends sessions that hold the promoter's lock and wait for a client that does not go on: nobody else could move the
 /// queue. What such a session does is done again by whoever comes next.
@@ -127,8 +134,11 @@ impl Candidate<'_> {
         let mut swept: Option<Instant> = None;
         let mut late = Instant::now();
         loop {
+            if let Err(error) = in_time(BOUND, db.execute_raw(db::sql(UNSTICK, []))).await {
+                tracing::debug!(%error, "it is not known whether a session holds the queue up");
+            }
             if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-                match sweep(db).await {
+                match in_time(SWEEP_BOUND, sweep(db)).await {
                     Ok(()) => swept = Some(Instant::now()),
                     Err(error) => {
                         tracing::warn!(%error, "forgotten tasks cannot be looked for; trying again");
@@ -138,15 +148,13 @@ impl Candidate<'_> {
             }
             if late.elapsed() >= LATE {
                 late = Instant::now();
-                if let Err(error) = db.execute_raw(db::sql("SELECT find_late_notices()", [])).await {
+                let finding = db.execute_raw(db::sql("SELECT find_late_notices()", []));
+                if let Err(error) = in_time(BOUND, finding).await {
                     tracing::debug!(%error, "late notices cannot be looked for; trying again");
                 }
                 promoter.promote(false);
             }
-            if let Err(error) = db.execute_raw(db::sql(UNSTICK, [])).await {
-                tracing::debug!(%error, "it is not known whether a session holds the queue up");
-            }
-            match strangers.look(db).await {
+            match in_time(BOUND, strangers.look(db)).await {
                 Ok(0) => {}
                 Ok(tasks) => {
                     tracing::warn!(tasks, "tasks failed that no plugin of any process has");

@@ -50,9 +50,7 @@ impl<'a> RowsLife<'a> {
         shutdown: &'a Shutdown,
     ) -> anyhow::Result<RowsLife<'a>> {
         let seat = Seat::take(pulp, tasks, name, shutdown).await?;
-        // Beside claims and ends: what it does while a task runs must not hold up its end.
-        let id = seat.id().to_string();
-        let promoter = Promoter::new(db::connect_for_lookups(&pulp.settings, &id, 1).await?);
+        let promoter = Promoter::new(&pulp.settings, &seat.id().to_string());
         let names = tasks.names().map(str::to_owned).collect();
         Ok(RowsLife { seat, names, promoter, place: steps::Place::default(), burst: options.burst })
     }
