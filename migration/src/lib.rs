@@ -7,6 +7,7 @@ mod m0001_core;
 mod m0002_tasking;
 mod m0003_postgres_tasking;
 mod m0004_task_schedules;
+mod m0005_queue_by_sets;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -21,6 +22,7 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0002_tasking::STEP),
         Box::new(m0003_postgres_tasking::STEP),
         Box::new(m0004_task_schedules::STEP),
+        Box::new(m0005_queue_by_sets::STEP),
     ]
 }
 

@@ -24,13 +24,14 @@ const COMMITS: [&str; 7] = [
 ];
 
 /// The same without Redis.
-const COMMITS_OF_ROWS: [&str; 9] = [
+const COMMITS_OF_ROWS: [&str; 10] = [
     "COMMIT",
     "claim_ready",
-    "finish_and_claim",
+    "finish_and_go_on",
     "promote",
     "wake",
-    "process_asleep",
+    "look_for_work",
+    "fall_asleep",
     "give_up",
     "INSERT INTO task",
     "UPDATE task SET",

@@ -16,10 +16,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::in_time;
 use super::neighbours::{self, Word};
 use super::promoter::Promoter;
-use super::steward;
+use super::{in_time, steps, steward};
 use crate::backoff::Backoff;
 
 /// How often the queue is looked at. The others are told of every look: an ear that cannot look is none.
@@ -163,14 +162,12 @@ impl Ear {
 
     /// Answers how many were woken, if anybody had to be.
     async fn look(&self) -> Result<i32, DbErr> {
-        let read = |row: Option<sea_orm::QueryResult>| row.ok_or(DbErr::RecordNotFound(String::new()));
-        let sql = "SELECT any_work($1) AS work";
-        let row = read(self.db.query_one_raw(db::sql(sql, [self.names.clone().into()])).await?)?;
-        if !row.try_get::<bool>("", "work")? {
+        if !steps::any_work(&self.db, &self.names).await? {
             return Ok(1);
         }
         super::promoter::promote(&self.db, 0).await?;
-        read(self.db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?)?.try_get("", "woken")
+        let row = self.db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?;
+        row.ok_or_else(|| DbErr::RecordNotFound("wake".to_owned()))?.try_get("", "woken")
     }
 
     /// Hears for the workers that ask.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::in_time;
 
 /// Notices that are read in one step.
-const BATCH: i32 = 1000;
+pub(super) const BATCH: i32 = 1000;
 
 /// How long a step may take before nobody waits for it any more.
 const BOUND: Duration = Duration::from_secs(5);
@@ -98,7 +98,7 @@ impl Promoter {
             let step = async {
                 let db = inner.db().await?;
                 if asked == READY {
-                    *busy = (!wake(db).await?).then(Instant::now);
+                    *busy = (wake(db).await? == Some(0)).then(Instant::now);
                     return Ok::<_, DbErr>(());
                 }
                 let claims = if asked & READY == 0 { 0 } else { -1 };
@@ -146,8 +146,8 @@ pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<Prom
     Ok(Promoted { more: row.try_get("", "more")?, enough_asleep: row.try_get("", "enough")? })
 }
 
-/// Wakes a sleeper; false if there is none.
-async fn wake(db: &DatabaseConnection) -> Result<bool, DbErr> {
-    let row = db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?;
-    Ok(row.map_or(Ok(0), |row| row.try_get::<i32>("", "woken"))? > 0)
+/// Wakes a sleeper if there is something to do that nobody has begun. Answers how many; nothing if nobody is needed.
+async fn wake(db: &DatabaseConnection) -> Result<Option<i32>, DbErr> {
+    let row = db.query_one_raw(db::sql("SELECT wake_one() AS woken", [])).await?;
+    row.map_or(Ok(None), |row| row.try_get("", "woken"))
 }

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::promoter::BATCH;
 use crate::Shutdown;
 use crate::claims::{claimed, written};
 use crate::context::Claim;
@@ -31,6 +32,24 @@ pub(crate) fn draw_any(worker: Uuid) -> Claim {
     draw(Uuid::nil(), worker)
 }
 
+/// What a worker's look has found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// A task is ready that it can claim, and that nobody else is about to. It is none of the sleepers any more.
+    pub(crate) work: bool,
+    /// It was among the sleepers until then.
+    pub(crate) listed: bool,
+}
+
+/// Moves the queue on, answers whether a task of these names is ready, and wakes others for the rest.
+pub(crate) async fn look(db: &DatabaseConnection, place: &Place, names: &[String]) -> Result<Look, DbErr> {
+    let sql = "SELECT work, listed FROM look_for_work($1, $2, $3)";
+    let values = [BATCH.into(), names.to_vec().into(), place.0.load(Ordering::Relaxed).into()];
+    let row = db.query_one_raw(db::sql(sql, values)).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("look_for_work".to_owned()))?;
+    Ok(Look { work: row.try_get("", "work")?, listed: row.try_get("", "listed")? })
+}
+
 /// Claims a ready task of these names. `None` if the process has to stop, or was given up, before there is an answer.
 pub(crate) async fn claim(
     db: &DatabaseConnection,
@@ -45,18 +64,19 @@ pub(crate) async fn claim(
     Some(answer.unwrap_or_else(|error| Answer::Nothing(error.to_string())))
 }
 
-/// Ends a task, and claims another one in the same commit as `next`. `None` if there was no answer in time.
+/// Ends a task, and claims another one in the same commit as `next`, or if there is none puts the worker among the
+/// sleepers. `None` if there was no answer in time.
 pub(crate) async fn finish(
     db: &DatabaseConnection,
     claim: Claim,
     ended: &Ended,
     next: Option<Claim>,
-    names: &[String],
+    (names, place): (&[String], &Place),
     gone: &CancellationToken,
     shutdown: &Shutdown,
 ) -> Option<Option<Answer>> {
     let statement = |state: &str, error: Option<serde_json::Value>| {
-        let sql = "SELECT * FROM finish_and_claim($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "SELECT * FROM finish_and_go_on($1, $2, $3, $4, $5, $6, $7)";
         let values = [
             claim.task.into(),
             claim.worker.into(),
@@ -69,7 +89,12 @@ pub(crate) async fn finish(
         db::sql(sql, values)
     };
     let row = written(db, claim, ended, statement, gone, shutdown).await?;
-    let answer = row.and_then(|row| next.map(|next| read(next, &row)).transpose());
+    let answer = row.and_then(|row| {
+        if let Some(number) = row.try_get("", "place")? {
+            place.0.store(number, Ordering::Relaxed);
+        }
+        next.map(|next| read(next, &row)).transpose()
+    });
     answer
         .inspect_err(|error| tracing::error!(%error, task = %claim.task, "the end of a task is not known"))
         .ok()
@@ -79,29 +104,20 @@ pub(crate) async fn finish(
 #[derive(Debug, Default)]
 pub(crate) struct Place(AtomicI64);
 
-/// Puts a worker among the sleepers, if it is not there, and answers whether there is something to look at.
-pub(crate) async fn sleep(
-    db: &DatabaseConnection,
-    worker: Uuid,
-    place: &Place,
-    names: &[String],
-) -> Result<bool, DbErr> {
+/// Puts a worker among the sleepers, if it is not there. It has to look once more.
+pub(crate) async fn fall_asleep(db: &DatabaseConnection, worker: Uuid, place: &Place) -> Result<(), DbErr> {
     let known = place.0.load(Ordering::Relaxed);
     let sql = "SELECT fall_asleep($1, $2) AS number";
     if let Some(row) = db.query_one_raw(db::sql(sql, [worker.into(), known.into()])).await? {
         place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
     }
-    // A statement of its own: whoever commits after this one looks sees the sleeper.
-    let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;
-    row.map_or(Ok(true), |row| row.try_get("", "work"))
+    Ok(())
 }
 
-/// Takes a worker from the sleepers.
-pub(crate) async fn wake_up(db: &DatabaseConnection, place: &Place) -> Result<(), DbErr> {
-    let sql = "WITH off AS (SELECT set_config('synchronous_commit', 'off', true))
-               DELETE FROM process_asleep USING off WHERE number = $1";
-    db.execute_raw(db::sql(sql, [place.0.load(Ordering::Relaxed).into()])).await?;
-    Ok(())
+/// Whether there are notices or ready tasks of these names, those included that somebody is about to claim.
+pub(crate) async fn any_work(db: &DatabaseConnection, names: &[String]) -> Result<bool, DbErr> {
+    let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;
+    row.map_or(Ok(true), |row| row.try_get("", "work"))
 }
 
 /// Takes a worker from the sleepers for good, also from places of which it was not told. Looks at all sleepers.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entities::{Pulp, db};
+use entities::Pulp;
 use rand::Rng;
 use sea_orm::DbErr;
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::postgres::ear::Ear;
 use crate::postgres::listener::Listener;
 use crate::postgres::promoter::{self, Promoter};
-use crate::postgres::steps::{self, Answer};
+use crate::postgres::steps::{self, Answer, Look};
 use crate::run::{Claimed, any_waiting};
 use crate::{Shutdown, Tasks};
 
@@ -30,6 +30,25 @@ const POLL_BURST: Duration = Duration::from_millis(100);
 
 /// How long the last notice of a worker may take when it leaves.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What comes next for a worker.
+enum Next {
+    /// It looks for work.
+    Look,
+    /// There is none.
+    Rest,
+    /// Something is wrong for the moment.
+    Pause,
+    End(Death),
+}
+
+/// What has ended a worker's rest.
+enum Wake {
+    /// It was told.
+    Told,
+    /// It has looked by itself.
+    Poll,
+}
 
 /// A worker with an identity, and its way to tasks.
 pub(super) struct RowsLife<'a> {
@@ -83,91 +102,81 @@ impl<'a> RowsLife<'a> {
     async fn take_tasks(&self, listener: &Listener) -> anyhow::Result<Death> {
         let gone = self.seat.gone().clone();
         let mut backoff = Backoff::default();
-        let (mut asleep, mut told) = (false, false);
+        let mut woken = None;
         loop {
             if self.seat.shutdown.is_requested() {
                 return Ok(Death::Stopped);
             }
-            let moved = tokio::select! {
+            let look = tokio::select! {
                 () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
                 () = gone.cancelled() => return Ok(Death::GivenUp),
-                moved = promoter::promote(&self.seat.db, 1) => moved,
+                look = steps::look(&self.seat.db, &self.place, &self.names) => look,
             };
-            if let Err(error) = &moved {
-                tracing::warn!(%error, "the queue cannot be moved on; trying again");
-                // A claim whose outcome is not known would have to be repeated until the database is back.
-                if db::is_passing(error) {
+            let next = match (look, woken.take()) {
+                (Ok(Look { work: true, .. }), _) => self.work(&gone).await?,
+                // It was told of what it had found by itself, or somebody else had.
+                (Ok(Look { listed: true, .. }), None | Some(Wake::Told)) => Next::Rest,
+                (Ok(_), None) => self.list().await,
+                // There may be a task whose claim has failed.
+                (Ok(_), Some(_)) => self.work(&gone).await?,
+                (Err(error), _) => {
+                    tracing::warn!(%error, "the queue cannot be looked at; trying again");
+                    Next::Pause
+                }
+            };
+            match next {
+                Next::Look => {}
+                Next::End(death) => return Ok(death),
+                Next::Pause => tokio::select! {
+                    () = backoff.pause() => continue,
+                    () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
+                    () = gone.cancelled() => return Ok(Death::GivenUp),
+                },
+                Next::Rest => {
+                    if self.burst && !any_waiting(&self.seat.db).await.unwrap_or(true) {
+                        return Ok(Death::Stopped);
+                    }
                     tokio::select! {
-                        () = backoff.pause() => continue,
+                        wake = self.rest(listener) => woken = Some(wake),
                         () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
                         () = gone.cancelled() => return Ok(Death::GivenUp),
                     }
                 }
             }
-            let claim = steps::draw_any(self.seat.id());
-            let db = &self.seat.db;
-            self.seat.known.add(claim);
-            let answer = steps::claim(db, claim, &self.names, &gone, self.seat.shutdown).await;
-            let nothing = match answer {
-                Some(Answer::Claimed { task, more }) => {
-                    backoff.reset();
-                    let awake = self.rise(std::mem::take(&mut asleep), more);
-                    let (flow, ()) = tokio::join!(self.follow(*task, &gone), awake);
-                    if flow? == Flow::GivenUp {
-                        return Ok(Death::GivenUp);
-                    }
-                    continue;
-                }
-                Some(Answer::Nothing(why)) => {
-                    self.seat.known.remove(claim);
-                    why
-                }
-                None if gone.is_cancelled() => return Ok(Death::GivenUp),
-                None => return Ok(Death::Stopped),
-            };
-            if nothing != "idle" {
-                tracing::warn!(why = nothing, "no task can be claimed; trying again");
-            }
-            if moved.is_err() || nothing != "idle" {
-                tokio::select! {
-                    () = backoff.pause() => continue,
-                    () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
-                    () = gone.cancelled() => return Ok(Death::GivenUp),
-                }
-            }
             backoff.reset();
-            if self.burst && !any_waiting(db).await.unwrap_or(true) {
-                return Ok(Death::Stopped);
-            }
-            // Whoever is told is taken from the sleepers.
-            let listed = std::mem::replace(&mut asleep, true) && !std::mem::take(&mut told);
-            if !listed && self.any_work().await.unwrap_or(true) {
-                // Committed before the worker was seen to sleep.
-                continue;
-            }
-            tokio::select! {
-                heard = self.rest(listener) => told = heard,
-                () = self.seat.shutdown.requested() => return Ok(Death::Stopped),
-                () = gone.cancelled() => return Ok(Death::GivenUp),
-            }
         }
     }
 
-    /// Says that the worker is awake while it runs a task already, and passes on what there is more to do.
-    async fn rise(&self, asleep: bool, more: bool) {
-        if asleep {
-            if let Err(error) = steps::wake_up(&self.seat.db, &self.place).await {
-                tracing::debug!(%error, "the worker counts as asleep; it is told of work in vain");
+    /// Claims what is ready, and works until nothing is.
+    async fn work(&self, gone: &CancellationToken) -> anyhow::Result<Next> {
+        let claim = steps::draw_any(self.seat.id());
+        self.seat.known.add(claim);
+        let answer = steps::claim(&self.seat.db, claim, &self.names, gone, self.seat.shutdown).await;
+        match answer {
+            Some(Answer::Claimed { task, more }) => {
+                if more {
+                    self.promoter.wake();
+                }
+                match self.follow(*task, gone).await? {
+                    Flow::GoOn => Ok(Next::Look),
+                    Flow::GivenUp => Ok(Next::End(Death::GivenUp)),
+                }
             }
-            // Somebody may have told this worker meanwhile of what another one has to do.
-            self.promoter.promote(more);
-        } else if more {
-            self.promoter.wake();
+            Some(Answer::Nothing(why)) => {
+                self.seat.known.remove(claim);
+                if why == "idle" {
+                    return Ok(self.list().await);
+                }
+                tracing::warn!(why, "no task can be claimed; trying again");
+                Ok(Next::Pause)
+            }
+            None if gone.is_cancelled() => Ok(Next::End(Death::GivenUp)),
+            None => Ok(Next::End(Death::Stopped)),
         }
     }
 
-    /// Sleeps until there seems to be work, because it is told (then true) or because it looks.
-    async fn rest(&self, listener: &Listener) -> bool {
+    /// Sleeps until there seems to be work.
+    async fn rest(&self, listener: &Listener) -> Wake {
         loop {
             let poll = match listener.is_attended() {
                 _ if self.burst => POLL_BURST,
@@ -176,19 +185,33 @@ impl<'a> RowsLife<'a> {
             };
             let poll = poll.mul_f64(rand::rng().random_range(0.8..1.2));
             tokio::select! {
-                () = listener.work() => return true,
+                () = listener.work() => return Wake::Told,
                 () = tokio::time::sleep(poll) => {}
             }
             // A wake that got lost has taken it from the sleepers: it joins them again.
-            if self.burst || self.any_work().await.unwrap_or(true) {
-                return false;
+            let any_work = async {
+                self.fall_asleep().await?;
+                steps::any_work(&self.seat.db, &self.names).await
+            };
+            if self.burst || any_work.await.unwrap_or(true) {
+                return Wake::Poll;
             }
         }
     }
 
-    /// Is seen to sleep, and looks.
-    async fn any_work(&self) -> Result<bool, DbErr> {
-        steps::sleep(&self.seat.db, self.seat.id(), &self.place, &self.names).await
+    /// Says that the worker sleeps. It looks once more then: whoever commits after that sees the sleeper.
+    async fn list(&self) -> Next {
+        match self.fall_asleep().await {
+            Ok(()) => Next::Look,
+            Err(error) => {
+                tracing::warn!(%error, "the worker cannot say that it sleeps; trying again");
+                Next::Pause
+            }
+        }
+    }
+
+    async fn fall_asleep(&self) -> Result<(), DbErr> {
+        steps::fall_asleep(&self.seat.db, self.seat.id(), &self.place).await
     }
 
     /// Runs a task, and then those that were claimed with the end of the one before.
@@ -203,7 +226,8 @@ impl<'a> RowsLife<'a> {
                 self.seat.known.add(next);
             }
             let (db, shutdown) = (&self.seat.db, self.seat.shutdown);
-            let written = steps::finish(db, claim, &ended, next, &self.names, gone, shutdown).await;
+            let written =
+                steps::finish(db, claim, &ended, next, (&self.names, &self.place), gone, shutdown).await;
             self.seat.known.remove(claim);
             let stuck = "was told to stop and does not. The worker ends.";
             let Some(answer) = written else {
