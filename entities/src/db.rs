@@ -30,17 +30,20 @@ const SUSPICIOUS: Duration = Duration::from_millis(100);
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
 /// or password shows at once.
 pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
-    connect_with(settings, application_name, settings.database_connections, &[]).await
+    Database::connect(options(settings, application_name, settings.database_connections, &[])).await
 }
 
-/// As [`connect`], with at most `connections` sessions that have the given run-time parameters.
+/// As [`connect`], with at most `connections` sessions that have the given run-time parameters. Connects when it is first
+/// used, so that a database that is away for the moment is no reason not to start.
 pub async fn connect_with(
     settings: &Settings,
     application_name: &str,
     connections: u32,
     parameters: &[(&'static str, String)],
 ) -> Result<DatabaseConnection, DbErr> {
-    Database::connect(options(settings, application_name, connections, parameters)).await
+    let mut options = options(settings, application_name, connections, parameters);
+    options.connect_lazy(true);
+    Database::connect(options).await
 }
 
 fn options(
@@ -87,7 +90,6 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
 
 /// A pool for statements that find single rows, such as the steps of a task's life: plans are made once, and only with
 /// indexes. Postgres would choose, and keep, a scan of the whole table while its statistics say that it is empty.
-/// Connects when it is first used, so that a database that is away for the moment is no reason not to start.
 pub async fn connect_for_lookups(
     settings: &Settings,
     application_name: &str,
@@ -98,9 +100,7 @@ pub async fn connect_for_lookups(
     parameters.push(("plan_cache_mode", "force_generic_plan".to_owned()));
     // A method that is off and used nevertheless looks expensive enough for a compiler, which takes 100 ms.
     parameters.push(("jit", "off".to_owned()));
-    let mut options = options(settings, application_name, connections, &parameters);
-    options.connect_lazy(true);
-    Database::connect(options).await
+    connect_with(settings, application_name, connections, &parameters).await
 }
 
 /// A statement with its values, for queries that are clearer as SQL.

@@ -30,8 +30,8 @@ async fn count(bench: &Bench, from: &str) -> i64 {
 
 async fn a_restart_of_postgres_costs_no_task_and_no_process(style: WorkerStyle) {
     let mut bench = Bench::busy(style, 2).await;
-    let running = bench.dispatch(&Nap::of(2000).alone_on("a")).await;
-    let ending = bench.dispatch(&Nap::of(500).alone_on("b")).await;
+    let running = bench.dispatch(&Nap::of(3000).alone_on("a")).await;
+    let ending = bench.dispatch(&Nap::of(1000).alone_on("b")).await;
     let mut ids = vec![running, ending];
     for number in 0..10 {
         ids.push(bench.dispatch(&Nap::of(10).alone_on(&format!("{}", number % 2))).await);
