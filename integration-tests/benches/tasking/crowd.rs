@@ -12,9 +12,9 @@ const EACH: usize = 250;
 /// How long they may take to leave.
 const FAREWELL: Duration = Duration::from_secs(60);
 
-/// Sessions that Postgres must take for so many: to beat, to look at their rows, to listen, and to claim and work.
+/// Sessions that Postgres must take for so many: to beat, and to look at their rows and claim.
 pub(crate) fn sessions(workers: usize) -> u32 {
-    u32::try_from(7 * workers + 300).unwrap_or(u32::MAX)
+    u32::try_from(4 * workers + 300).unwrap_or(u32::MAX)
 }
 
 /// Lets so many come, as `workers` or as `beats`.

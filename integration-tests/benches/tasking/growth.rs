@@ -1,9 +1,10 @@
 //! Whether a task costs more when many others are unfinished, many workers idle, or a transaction is open for long.
 //!
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
-//! load if they are woken; it is a load for four.
+//! load if they are woken; it is a load for two. What the installation takes when it rests (heartbeats above all) is shown
+//! beside, and is no part of the cost of a task.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entities::settings::WorkerStyle;
 
@@ -12,8 +13,11 @@ use crate::installation::Installation;
 use crate::processor::Used;
 use crate::{backlog, crowd, latency, load, options, plot};
 
-/// How long it is waited for rest, and how long it is measured what the installation costs then.
-const REST: Duration = Duration::from_secs(5);
+/// How long it is waited for rest, and how long it is measured what the installation takes then.
+const REST: Duration = Duration::from_secs(10);
+
+/// Tasks of one case.
+const TASKS: usize = 4000;
 
 /// The workers that are there from the beginning: two that are idle, and one for the task that the others wait for.
 const FIRST: usize = 3;
@@ -26,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) unfinished: usize,
     pub(crate) idle: usize,
     per_second: f64,
-    /// Milliseconds of processor time per task.
+    /// Milliseconds of processor time per task, beyond what is used at rest.
     pub(crate) cost: Used,
     /// Pages of 8 KiB that Postgres looked at per task: what grows here grows however busy the machine is.
     pages: f64,
@@ -61,7 +65,7 @@ async fn all_sizes(
     let unfinished = options::numbers("UNFINISHED", &[0, 1000, 100_000])?;
     let idle = options::numbers("IDLE", &[2, 100, 1000])?;
     let age = options::seconds("HELD", 600)?;
-    let tasks = options::number("TASKS", load::TASKS)?;
+    let tasks = options::number("TASKS", TASKS)?;
     let most = idle.last().copied().unwrap_or_default();
     let mut installation = Installation::with_sessions(style, FIRST, crowd::sessions(most)).await?;
     let jam = backlog::run_for_long(&installation).await?;
@@ -100,17 +104,17 @@ impl Case {
         (style, held, unfinished, idle): (WorkerStyle, bool, usize, usize),
         tasks: usize,
     ) -> anyhow::Result<Case> {
-        let now = || Used::now(installation.servers.services().postgres_pid);
         load::one_by_one(installation, tasks / 10).await?;
         tokio::time::sleep(REST).await;
-        let before = now();
+        let before = Reading::take(installation).await?;
         tokio::time::sleep(REST).await;
-        let rest = now().since(before).per(REST.as_secs_f64() / 100.0);
-        let pages_before = pages(installation).await?;
-        let before = now();
+        let rest = Reading::take(installation).await?.since(&before);
+        let before = Reading::take(installation).await?;
         let per_second = load::one_by_one(installation, tasks).await?;
-        let cost = now().since(before).per(tasks as f64 / 1000.0);
-        let pages = (pages(installation).await? - pages_before) as f64 / tasks as f64;
+        let used = Reading::take(installation).await?.since(&before);
+        let cost = used.used.since(rest.used.per(rest.seconds / used.seconds)).per(tasks as f64 / 1000.0);
+        let pages = (used.pages - rest.pages * used.seconds / rest.seconds) / tasks as f64;
+        let rest = rest.used.per(rest.seconds / 100.0);
         let start = latency::start(installation).await?;
         Ok(Case { style, held, unfinished, idle, per_second, cost, pages, start, rest })
     }
@@ -135,9 +139,28 @@ impl Case {
     }
 }
 
-/// How many pages Postgres has looked at; a session tells once a second.
-async fn pages(installation: &Installation) -> anyhow::Result<i64> {
-    let sql = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()";
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    installation.count(sql).await
+/// What has been used until some moment, or between two.
+struct Reading {
+    seconds: f64,
+    used: Used,
+    pages: f64,
+}
+
+impl Reading {
+    async fn take(installation: &Installation) -> anyhow::Result<Reading> {
+        // A session tells once a second how many pages it has looked at.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let sql = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()";
+        let pages = installation.count(sql).await? as f64;
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+        Ok(Reading { seconds, used: Used::now(installation.servers.services().postgres_pid), pages })
+    }
+
+    fn since(&self, then: &Reading) -> Reading {
+        Reading {
+            seconds: self.seconds - then.seconds,
+            used: self.used.since(then.used),
+            pages: self.pages - then.pages,
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::{crowd, options};
 const WORKERS: usize = 1000;
 
 /// Until their beginning is over.
-const SETTLE: Duration = Duration::from_secs(15);
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// Prints how much of a core it takes, with heartbeats and without. `WORKERS` and `SECONDS` may say of how many workers
 /// and for how long.
