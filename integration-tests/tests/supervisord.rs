@@ -68,7 +68,7 @@ async fn takeover(pulp: &Pulp, signal: Signal, limit: Duration) {
     pulp.completed(cleanup(pulp).await).await;
     let before = epoch().await;
     let leader = leader(&pulp.services().redis_url);
-    let killed = Instant::now();
+    let (killed, stolen_before) = (Instant::now(), stolen());
     kill_process(leader, signal).unwrap();
     while epoch().await == before {
         assert!(killed.elapsed() < limit * 5, "nobody leads after {:?}", killed.elapsed());
@@ -77,9 +77,19 @@ async fn takeover(pulp: &Pulp, signal: Signal, limit: Duration) {
     let led = killed.elapsed();
     pulp.completed(cleanup(pulp).await).await;
     let done = killed.elapsed();
-    println!("{signal:?}: another leads after {led:?}, a task is done after {done:?}; allowed {limit:?}");
-    assert!(done <= limit, "{signal:?}: {done:?}");
+    let stolen = stolen() - stolen_before;
+    println!(
+        "{signal:?}: another leads after {led:?}, a task is done after {done:?}; {stolen:?} were stolen"
+    );
+    assert!(done <= limit + stolen, "{signal:?}: {done:?}, allowed {limit:?}");
     assert_ne!(self::leader(&pulp.services().redis_url), leader);
+}
+
+/// Time of processors that the host of this virtual machine has given to others, as Linux counts it.
+fn stolen() -> Duration {
+    let all = std::fs::read_to_string("/proc/stat").unwrap();
+    let ticks: u64 = all.lines().next().unwrap().split_whitespace().nth(8).unwrap().parse().unwrap();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Asks for a short task.
