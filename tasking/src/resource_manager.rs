@@ -138,6 +138,12 @@ pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> any
                 tracing::warn!("the lease is gone from Redis; standing for election again");
                 standby = Standby::Exit;
             }
+            End::EpochOver => {
+                tracing::warn!(
+                    "another resource manager has begun a term meanwhile; standing for election again"
+                );
+                standby = Standby::Exit;
+            }
         }
     }
 }

@@ -63,6 +63,25 @@ async fn of_many_managers_one_leads_and_the_others_leave_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_epoch_was_taken_by_one_without_the_lease_leads_anew() {
+    let bench = Bench::start().await;
+    let leader = bench.manager_with(Standby::Exit, bench.shutdown.clone());
+    let worker = bench.worker("w");
+    let id = bench.dispatch(&Nap::of(0)).await;
+    bench.reaches(id, TaskState::Completed).await;
+    // By a manager that held the lease before, and was stopped until now.
+    let sql = "SELECT become_leader(gen_random_uuid(), 'late', '{}', 1)";
+    bench.pulp.db.execute_raw(db::sql(sql, [])).await.unwrap();
+    assert_eq!(bench.epoch().await, 2);
+    let id = bench.dispatch(&Nap::of(0)).await;
+    bench.reaches(id, TaskState::Completed).await;
+    assert_eq!(bench.epoch().await, 3);
+    bench.shutdown.graceful();
+    assert_eq!(leader.await.unwrap().unwrap(), Outcome::Stopped);
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_waits_as_long_as_it_is_told_and_takes_over_at_once() {
     let bench = Bench::start().await;
     let stop = Shutdown::new();

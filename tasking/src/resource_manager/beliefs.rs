@@ -16,7 +16,7 @@ impl Routing {
         if sabotage::on(Breakage::NoSweep) {
             return Ok(());
         }
-        for task in rows::end_abandoned(&self.db, self.epoch).await? {
+        for task in rows::end_abandoned(&self.db, self.epoch).await?.ok_or(Trouble::EpochOver)? {
             self.finished(task);
         }
         let believed: Vec<Uuid> = self.book.tasks().collect();
@@ -97,7 +97,7 @@ impl Routing {
         if !gone.is_empty() {
             let tasks: Vec<Uuid> = gone.iter().flat_map(|worker| self.book.tasks_of(*worker)).collect();
             if !tasks.is_empty() {
-                for task in rows::end_abandoned(&self.db, self.epoch).await? {
+                for task in rows::end_abandoned(&self.db, self.epoch).await?.ok_or(Trouble::EpochOver)? {
                     self.finished(task);
                 }
                 self.reconcile(tasks).await?;

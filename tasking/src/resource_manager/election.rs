@@ -2,7 +2,8 @@
 //!
 //! The epoch is read after the lease is taken, and then incremented by comparison. A candidate that was stopped in
 //! between finds another epoch, so of two that both believe to hold the lease at most one gets on; and the loser's
-//! claims do not commit any more when the winner reads its first row.
+//! claims do not commit any more when the winner reads its first row. One that is stopped before it reads the epoch may
+//! win without the lease: then the holder of the lease finds its epoch over, and both stand again.
 
 use std::time::{Duration, Instant};
 

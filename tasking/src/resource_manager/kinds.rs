@@ -74,7 +74,7 @@ impl Routing {
         if due.is_empty() {
             return Ok(());
         }
-        let ended = rows::fail_unknown(&self.db, due, self.epoch).await?;
+        let ended = rows::fail_unknown(&self.db, due, self.epoch).await?.ok_or(Trouble::EpochOver)?;
         if !ended.is_empty() {
             tracing::warn!(tasks = ended.len(), "tasks failed that no plugin of any process has");
         }

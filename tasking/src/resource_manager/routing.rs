@@ -30,6 +30,8 @@ const SWEEP: Duration = Duration::from_secs(3);
 pub(super) enum Trouble {
     /// The lease is not ours; nothing was changed.
     NotOurs,
+    /// Another manager has led since: no claim of what this one orders is accepted.
+    EpochOver,
     /// Redis or Postgres is away; what was done is found out by looking again.
     Passing(anyhow::Error),
 }
@@ -259,6 +261,7 @@ impl Routing {
                 let confirmed = self.book.get(task).is_some_and(|assigned| assigned.confirmed);
                 if !confirmed && self.scheduler.worker_of(task) == Some(worker) {
                     self.returned(task);
+                    self.swept = None;
                     new_workers = true;
                 }
             }

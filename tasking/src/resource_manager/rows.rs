@@ -220,23 +220,21 @@ pub(super) async fn tasks_of(
     rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "tasks")?))).collect()
 }
 
-/// Ends waiting tasks that no live worker knows; answers which. Nothing if the epoch is over.
+/// Ends waiting tasks that no live worker knows; answers which, or nothing if the epoch is over.
 pub(super) async fn fail_unknown(
     db: &DatabaseConnection,
     tasks: Vec<Uuid>,
     epoch: i64,
-) -> Result<Vec<Uuid>, DbErr> {
+) -> Result<Option<Vec<Uuid>>, DbErr> {
     let sql = "SELECT fail_unknown($1, $2) AS ended";
     let row = db.query_one_raw(db::sql(sql, [tasks.into(), epoch.into()])).await?;
-    let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
-    Ok(ended.unwrap_or_default())
+    Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten())
 }
 
-/// Ends tasks whose process is gone; answers which. Nothing if the epoch is over.
-pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Vec<Uuid>, DbErr> {
+/// Ends tasks whose process is gone; answers which, or nothing if the epoch is over.
+pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Option<Vec<Uuid>>, DbErr> {
     let row = db.query_one_raw(db::sql("SELECT end_abandoned($1) AS ended", [epoch.into()])).await?;
-    let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
-    Ok(ended.unwrap_or_default())
+    Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten())
 }
 
 fn parse(rows: Vec<QueryResult>) -> Result<Vec<Row>, DbErr> {

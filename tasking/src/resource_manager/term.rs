@@ -34,6 +34,9 @@ pub(super) enum End {
     },
     /// The lease is gone, and nobody else has taken it yet.
     LeaseMissing,
+    /// The lease is ours, but another one has begun a term since: it held the lease before, and was so slow that it
+    /// became the leader only after us.
+    EpochOver,
 }
 
 /// Who leads.
@@ -68,13 +71,15 @@ impl Leader {
             end = self.route() => end,
             () = shutdown.requested() => End::Stopped,
         };
-        if matches!(end, End::Stopped) {
-            if let Err(error) = self.lease.release(&mut self.connection).await {
-                tracing::warn!(%error, "the lease cannot be given back; it runs out by itself");
-            }
-            if let Err(error) = self.registration.stop().await {
-                tracing::warn!(%error, "the end of this resource manager cannot be recorded");
-            }
+        if matches!(end, End::Stopped | End::EpochOver)
+            && let Err(error) = self.lease.release(&mut self.connection).await
+        {
+            tracing::warn!(%error, "the lease cannot be given back; it runs out by itself");
+        }
+        if matches!(end, End::Stopped)
+            && let Err(error) = self.registration.stop().await
+        {
+            tracing::warn!(%error, "the end of this resource manager cannot be recorded");
         }
         end
     }
@@ -121,6 +126,7 @@ impl Leader {
                         return lost(held);
                     }
                 }
+                Err(Trouble::EpochOver) => return End::EpochOver,
                 Err(Trouble::Passing(error)) => {
                     tracing::warn!(error = format!("{error:#}"), "routing is interrupted; trying again");
                     routing.doubt();
