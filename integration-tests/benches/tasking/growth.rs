@@ -14,10 +14,10 @@ use crate::processor::Used;
 use crate::{backlog, crowd, latency, load, options, plot};
 
 /// How long it is waited for rest, and how long it is measured what the installation takes then.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(6);
 
 /// Tasks of one case.
-const TASKS: usize = 4000;
+const TASKS: usize = 2000;
 
 /// The workers that are there from the beginning: two that are idle, and one for the task that the others wait for.
 const FIRST: usize = 3;
@@ -82,7 +82,7 @@ async fn all_sizes(
             let more = idle.saturating_sub(FIRST - 1);
             let crowd = crowd::come(&mut installation, "workers", more);
             installation.await_workers(FIRST + more).await?;
-            tokio::time::sleep(REST).await;
+            crowd::settle(more).await;
             if let Some(transaction) = &mut transaction {
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }

@@ -11,8 +11,8 @@ use crate::{crowd, options};
 /// How many.
 const WORKERS: usize = 1000;
 
-/// Until their beginning is over.
-const SETTLE: Duration = Duration::from_secs(30);
+/// Until their beginning is over, and each of their sessions has been used.
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// Prints how much of a core it takes, with heartbeats and without. `WORKERS` and `SECONDS` may say of how many workers
 /// and for how long.
