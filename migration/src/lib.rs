@@ -8,6 +8,7 @@ mod m0002_tasking;
 mod m0003_postgres_tasking;
 mod m0004_task_schedules;
 mod m0005_queue_by_sets;
+mod m0006_queue_steps;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -23,6 +24,7 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0003_postgres_tasking::STEP),
         Box::new(m0004_task_schedules::STEP),
         Box::new(m0005_queue_by_sets::STEP),
+        Box::new(m0006_queue_steps::STEP),
     ]
 }
 

@@ -237,3 +237,70 @@ async fn the_rows_of_the_queue_follow_the_rule() {
         bench.pulp.db.execute_unprepared(&MODEL.replace("SEED", seed).replace("LATER", later)).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
+    let bench = Bench::of(WorkerStyle::Postgres).await;
+    let waiting = "pg_locks WHERE locktype = 'advisory' AND classid = 20561 AND NOT granted";
+    let look = || {
+        let db = bench.pulp.db.clone();
+        tokio::spawn(async move {
+            db.execute_raw(db::sql("SELECT look_for_work(10, '{}', 1)", [])).await.map(drop)
+        })
+    };
+    let turn = db::begin(&bench.pulp.db).await.unwrap();
+    turn.execute_unprepared("SELECT pg_advisory_xact_lock(20561, 0)").await.unwrap();
+    let waits = look();
+    until("one waits", async || count(&bench, waiting).await == 1).await;
+    for _ in 0..20 {
+        look().await.unwrap().unwrap();
+    }
+    assert_eq!(count(&bench, waiting).await, 1);
+    // The next one to come has nobody to rely on if that one does not do it.
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE classid = 20561 AND NOT granted";
+    bench.pulp.db.execute_unprepared(cancel).await.unwrap();
+    waits.await.unwrap().unwrap_err();
+    let id = bench.dispatch(&Nap::of(0)).await;
+    let waits = look();
+    until("another one waits", async || count(&bench, waiting).await == 1).await;
+    turn.commit().await.unwrap();
+    waits.await.unwrap().unwrap();
+    let ready = format!("task_ready WHERE task_id = '{id}'");
+    assert_eq!(count(&bench, &ready).await, 1);
+    assert_eq!(count(&bench, "pg_locks WHERE classid IN (20561, 20563)").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_an_old_transaction_keeps_are_not_passed_by_every_task() {
+    let bench = bench(2).await;
+    let run = async |tasks: u32| {
+        let mut ids = Vec::new();
+        for number in 0..tasks {
+            let nap = Nap::of(0).alone_on(&(number % 100).to_string()).sharing("all");
+            ids.push(bench.dispatch(&nap).await);
+        }
+        bench.all_final(&ids).await;
+    };
+    let old = db::begin(&bench.pulp.db).await.unwrap();
+    old.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+    old.execute_unprepared("SELECT count(*) FROM task_need").await.unwrap();
+    run(1000).await;
+    // Now the planner knows that nearly nothing lives.
+    bench.pulp.db.execute_unprepared("VACUUM ANALYZE task_need, task_place, task_ready").await.unwrap();
+    let passed = async || {
+        // A session tells once a second what it has read.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let sql = "SELECT sum(idx_tup_read)::bigint AS passed FROM pg_stat_user_indexes
+                   WHERE relname IN ('task_need', 'task_place', 'task_ready')";
+        let row = bench.pulp.db.query_one_raw(db::sql(sql, [])).await.unwrap();
+        row.unwrap().try_get::<i64>("", "passed").unwrap()
+    };
+    run(20).await;
+    let before = passed().await;
+    run(50).await;
+    let each = (passed().await - before) / 50;
+    println!("{each} rows of the queue are passed for one task");
+    assert!(each < 200, "{each}");
+    old.rollback().await.unwrap();
+    bench.stop().await;
+}

@@ -24,7 +24,7 @@ const COMMITS: [&str; 7] = [
 ];
 
 /// The same without Redis.
-const COMMITS_OF_ROWS: [&str; 10] = [
+const COMMITS_OF_ROWS: [&str; 11] = [
     "COMMIT",
     "claim_ready",
     "finish_and_go_on",
@@ -32,6 +32,7 @@ const COMMITS_OF_ROWS: [&str; 10] = [
     "wake",
     "look_for_work",
     "fall_asleep",
+    "sleep_on",
     "give_up",
     "INSERT INTO task",
     "UPDATE task SET",

@@ -114,6 +114,22 @@ pub(crate) async fn fall_asleep(db: &DatabaseConnection, worker: Uuid, place: &P
     Ok(())
 }
 
+/// What a worker does that has slept for long: puts it among the sleepers if a wake that got lost has taken it from them,
+/// and answers whether it has reason to look.
+pub(crate) async fn sleep_on(
+    db: &DatabaseConnection,
+    worker: Uuid,
+    place: &Place,
+    names: &[String],
+) -> Result<bool, DbErr> {
+    let known = place.0.load(Ordering::Relaxed);
+    let sql = "SELECT number, work FROM sleep_on($1, $2, $3)";
+    let row = db.query_one_raw(db::sql(sql, [worker.into(), known.into(), names.to_vec().into()])).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("sleep_on".to_owned()))?;
+    place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
+    row.try_get("", "work")
+}
+
 /// Whether there are notices or ready tasks of these names, those included that somebody is about to claim.
 pub(crate) async fn any_work(db: &DatabaseConnection, names: &[String]) -> Result<bool, DbErr> {
     let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;

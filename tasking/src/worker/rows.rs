@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use entities::Pulp;
 use rand::Rng;
-use sea_orm::DbErr;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +22,7 @@ use crate::{Shutdown, Tasks};
 const POLL: Duration = Duration::from_secs(1);
 
 /// The same while somebody does.
-const POLL_ATTENDED: Duration = Duration::from_secs(15);
+const POLL_ATTENDED: Duration = Duration::from_secs(60);
 
 /// The same in burst mode.
 const POLL_BURST: Duration = Duration::from_millis(100);
@@ -188,11 +187,7 @@ impl<'a> RowsLife<'a> {
                 () = listener.work() => return Wake::Told,
                 () = tokio::time::sleep(poll) => {}
             }
-            // A wake that got lost has taken it from the sleepers: it joins them again.
-            let any_work = async {
-                self.fall_asleep().await?;
-                steps::any_work(&self.seat.db, &self.names).await
-            };
+            let any_work = steps::sleep_on(&self.seat.db, self.seat.id(), &self.place, &self.names);
             if self.burst || any_work.await.unwrap_or(true) {
                 return Wake::Poll;
             }
@@ -201,17 +196,13 @@ impl<'a> RowsLife<'a> {
 
     /// Says that the worker sleeps. It looks once more then: whoever commits after that sees the sleeper.
     async fn list(&self) -> Next {
-        match self.fall_asleep().await {
+        match steps::fall_asleep(&self.seat.db, self.seat.id(), &self.place).await {
             Ok(()) => Next::Look,
             Err(error) => {
                 tracing::warn!(%error, "the worker cannot say that it sleeps; trying again");
                 Next::Pause
             }
         }
-    }
-
-    async fn fall_asleep(&self) -> Result<(), DbErr> {
-        steps::fall_asleep(&self.seat.db, self.seat.id(), &self.place).await
     }
 
     /// Runs a task, and then those that were claimed with the end of the one before.
