@@ -27,6 +27,10 @@ pub mod lock {
 /// A session that was idle for so long is tried before it is used: a server that was restarted since has ended it.
 const SUSPICIOUS: Duration = Duration::from_millis(100);
 
+/// How long a session for lookups is kept that is not used. Longer than any pause between two looks of a worker that has
+/// nothing to do: to open a session costs as much as hundreds of looks.
+const REST: Duration = Duration::from_secs(600);
+
 /// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
 /// or password shows at once.
 pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
@@ -43,6 +47,17 @@ pub async fn connect_with(
 ) -> Result<DatabaseConnection, DbErr> {
     let mut options = options(settings, application_name, connections, parameters);
     options.connect_lazy(true);
+    Database::connect(options).await
+}
+
+/// One session for statements that are sent again and again, and for which a crash need not be waited for: heartbeats. It is
+/// not tried before it is used, which would double their cost; what fails on a lost session is sent again on another one.
+pub async fn connect_for_beats(
+    settings: &Settings,
+    application_name: &str,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = options(settings, application_name, 1, &[("synchronous_commit", "off".to_owned())]);
+    options.connect_lazy(true).test_before_acquire_if_idle_for(Duration::MAX);
     Database::connect(options).await
 }
 
@@ -100,7 +115,9 @@ pub async fn connect_for_lookups(
     parameters.push(("plan_cache_mode", "force_generic_plan".to_owned()));
     // A method that is off and used nevertheless looks expensive enough for a compiler, which takes 100 ms.
     parameters.push(("jit", "off".to_owned()));
-    connect_with(settings, application_name, connections, &parameters).await
+    let mut options = options(settings, application_name, connections, &parameters);
+    options.connect_lazy(true).idle_timeout(REST);
+    Database::connect(options).await
 }
 
 /// A statement with its values, for queries that are clearer as SQL.

@@ -71,10 +71,11 @@ async fn beat_until(
     interval: Duration,
     shared: Arc<Shared>,
 ) {
-    let patience = (interval * 2).max(Duration::from_secs(1));
+    let patience = interval.max(Duration::from_secs(1));
     let mut connection = None;
     loop {
         let sent = now();
+        let opened = connection.is_some();
         let beaten = tokio::select! {
             () = stop.cancelled() => return,
             beaten = tokio::time::timeout(patience, beat(&mut connection, &settings, id)) => beaten,
@@ -88,6 +89,9 @@ async fn beat_until(
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a heartbeat failed; it is tried again");
                 connection = None;
+                if opened {
+                    continue;
+                }
             }
             Err(_) => {
                 tracing::warn!("a heartbeat was not answered in time; it is tried again");
@@ -110,10 +114,7 @@ async fn beat(
 ) -> Result<bool, DbErr> {
     let connection = match connection {
         Some(connection) => connection,
-        None => {
-            let parameters = [("synchronous_commit", "off".to_owned())];
-            connection.insert(db::connect_with(settings, &id.to_string(), 1, &parameters).await?)
-        }
+        None => connection.insert(db::connect_for_beats(settings, &id.to_string()).await?),
     };
     let sql = "UPDATE process_beat SET counter = counter + 1, last_heartbeat = clock_timestamp()
                WHERE process_id = $1

@@ -144,7 +144,7 @@ fn host() -> String {
 
 /// How often a process beats whose silence is taken for `ttl`.
 pub(crate) fn beat_interval(ttl: Duration) -> Duration {
-    (ttl / 10).clamp(Duration::from_millis(20), Duration::from_secs(3))
+    (ttl / 6).clamp(Duration::from_millis(20), Duration::from_secs(5))
 }
 
 /// What a process says about its components.

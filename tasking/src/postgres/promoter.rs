@@ -21,10 +21,10 @@ pub(super) const BATCH: i32 = 1000;
 const BOUND: Duration = Duration::from_secs(5);
 
 /// How long notices are collected while nobody sleeps who could be woken: whoever runs out of tasks reads them itself.
-const COLLECTING: Duration = Duration::from_millis(5);
+const COLLECTING: Duration = Duration::from_millis(20);
 
 /// For how long it holds that nobody sleeps.
-const BUSY: Duration = Duration::from_millis(50);
+const BUSY: Duration = Duration::from_millis(100);
 
 /// There may be notices.
 const NOTICES: u8 = 1;
