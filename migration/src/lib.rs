@@ -9,6 +9,7 @@ mod m0003_postgres_tasking;
 mod m0004_task_schedules;
 mod m0005_queue_by_sets;
 mod m0006_queue_steps;
+mod m0007_claims;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -25,6 +26,7 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0004_task_schedules::STEP),
         Box::new(m0005_queue_by_sets::STEP),
         Box::new(m0006_queue_steps::STEP),
+        Box::new(m0007_claims::STEP),
     ]
 }
 

@@ -18,7 +18,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 fn viewset() -> Viewset {
     let current = format!(
-        "(SELECT {} FROM task AS c WHERE c.worker_id = t.pulp_id AND c.state IN ('running', 'canceling') LIMIT 1)",
+        "(SELECT {} FROM task AS c WHERE c.worker_id = t.pulp_id AND c.finished_at IS NULL LIMIT 1)",
         sql::href("task", "c")
     );
     let mut fields = identity("process");

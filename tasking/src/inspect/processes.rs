@@ -73,7 +73,7 @@ pub(super) async fn leader(db: &DatabaseConnection) -> Result<Option<Leader>, Db
 pub(super) async fn running(db: &DatabaseConnection) -> Result<HashMap<Uuid, RunningTask>, DbErr> {
     let sql = "SELECT worker_id, pulp_id, name, state = 'canceling' AS canceling,
                       extract(epoch FROM clock_timestamp() - started_at)::float8 AS seconds
-               FROM task WHERE state IN ('running', 'canceling') AND worker_id IS NOT NULL";
+               FROM task WHERE worker_id IS NOT NULL AND finished_at IS NULL";
     let rows = db.query_all_raw(db::sql(sql, [])).await?;
     rows.iter()
         .map(|row| {

@@ -47,7 +47,9 @@ pub(super) enum State {
 /// what is in their way.
 pub(super) async fn read(db: &DatabaseConnection, shown: usize) -> Result<Vec<Unfinished>, DbErr> {
     let mut reading = Reading { lines: Lines::default(), names: HashMap::new(), tasks: Vec::new(), shown };
-    let sql = format!("SELECT {COLUMNS} FROM task WHERE state IN ('running', 'canceling') ORDER BY seq");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM task WHERE worker_id IS NOT NULL AND finished_at IS NULL ORDER BY seq"
+    );
     reading.take(&db.query_all_raw(db::sql(&sql, [])).await?)?;
     let sql =
         format!("SELECT {COLUMNS} FROM task WHERE state = 'waiting' AND seq > $1 ORDER BY seq LIMIT {PAGE}");

@@ -19,7 +19,7 @@ const ABANDONED: chrono::Duration = chrono::Duration::days(1);
 const FORGET: &str = "DELETE FROM process WHERE pulp_id IN (
                           SELECT pulp_id FROM process WHERE gone_at < now() - interval '7 days'
                             AND NOT EXISTS (SELECT 1 FROM task WHERE worker_id = process.pulp_id
-                                            AND state IN ('running', 'canceling')) LIMIT 1000)";
+                                            AND finished_at IS NULL) LIMIT 1000)";
 
 /// Works until it is dropped.
 pub(crate) async fn run(pulp: Pulp) {

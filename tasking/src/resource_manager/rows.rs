@@ -84,7 +84,9 @@ impl Feed {
         for row in db.query_all_raw(db::sql(sql, [first.into(), self.watermark.into()])).await? {
             self.gaps.insert(row.try_get("", "number")?, Gap::new(now));
         }
-        let sql = format!("SELECT {COLUMNS} FROM task WHERE state IN ('running', 'canceling') ORDER BY seq");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM task WHERE worker_id IS NOT NULL AND finished_at IS NULL ORDER BY seq"
+        );
         let mut rows: Vec<Row> = parse(db.query_all_raw(db::sql(&sql, [])).await?)?;
         let sql = format!(
             "SELECT {COLUMNS} FROM task WHERE state = 'waiting' AND seq > $1 AND seq <= $2

@@ -87,7 +87,7 @@ pub(super) async fn watch(
 
 async fn look(db: &DatabaseConnection, style: WorkerStyle, worker: Uuid, known: &Known) -> Result<(), DbErr> {
     let sql = "SELECT pulp_id, claim_token, state = 'canceling' AS canceled FROM task
-               WHERE worker_id = $1 AND state IN ('running', 'canceling')";
+               WHERE worker_id = $1 AND finished_at IS NULL";
     for row in db.query_all_raw(db::sql(sql, [worker.into()])).await? {
         let (task, token): (Uuid, Uuid) = (row.try_get("", "pulp_id")?, row.try_get("", "claim_token")?);
         let cancel = known.lock().get(&token).cloned();
