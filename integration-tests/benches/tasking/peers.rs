@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use entities::domain;
+
 use crate::installation::Installation;
 
 /// The version of rq whose defaults are known.
@@ -30,12 +32,14 @@ UPDATE narrow SET state = 'completed', finished_at = clock_timestamp() WHERE id 
 ",
 };
 
-/// The row of a task, with all its columns and indexes.
+/// The row of a task, with all its columns, indexes and references. `DOMAIN` is the domain's id.
 pub(crate) const TASK: Table = Table {
-    create: "CREATE TABLE IF NOT EXISTS wide (LIKE task INCLUDING ALL)",
+    create: "CREATE TABLE IF NOT EXISTS wide (LIKE task INCLUDING ALL, FOREIGN KEY (pulp_domain_id) REFERENCES domain,
+                 FOREIGN KEY (parent_task_id) REFERENCES task, FOREIGN KEY (task_group_id) REFERENCES task_group,
+                 FOREIGN KEY (created_by) REFERENCES auth_user)",
     script: "\\set id random(1, 1000000000000)
 INSERT INTO wide (pulp_id, pulp_domain_id, name, exclusive_resources, shared_resources)
-    VALUES (lpad(to_hex(:id), 32, '0')::uuid, gen_random_uuid(), 'bench', ARRAY['a'], ARRAY['b']) ON CONFLICT DO NOTHING;
+    VALUES (lpad(to_hex(:id), 32, '0')::uuid, 'DOMAIN', 'bench', ARRAY['a'], ARRAY['b']) ON CONFLICT DO NOTHING;
 UPDATE wide SET state = 'running', started_at = clock_timestamp(), worker_id = gen_random_uuid(),
     claim_token = gen_random_uuid() WHERE pulp_id = lpad(to_hex(:id), 32, '0')::uuid;
 UPDATE wide SET state = 'completed', finished_at = clock_timestamp() WHERE pulp_id = lpad(to_hex(:id), 32, '0')::uuid;
@@ -47,7 +51,7 @@ pub(crate) fn three_commits(installation: &Installation, table: &Table) -> anyho
     let url = &installation.servers.services().database_url;
     output(Command::new("psql").args(["--quiet", url, "-c", table.create]))?;
     let script = installation.servers.directory().join("three-commits.sql");
-    std::fs::write(&script, table.script)?;
+    std::fs::write(&script, table.script.replace("DOMAIN", &domain::DEFAULT.to_string()))?;
     let mut pgbench = Command::new(binary("pgbench"));
     pgbench.args(["-n", "-c", "4", "-j", "2", "-T", "4", "-f"]).arg(&script).arg(url);
     let text = output(&mut pgbench)?;
