@@ -10,6 +10,7 @@ mod client;
 pub mod executable;
 pub mod faults;
 pub mod fixtures;
+pub mod host;
 mod logs;
 mod process;
 mod pulp;

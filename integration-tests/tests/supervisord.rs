@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use integration_tests::host::stolen;
 use integration_tests::{Pulp, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -83,13 +84,6 @@ async fn takeover(pulp: &Pulp, signal: Signal, limit: Duration) {
     );
     assert!(done <= limit + stolen, "{signal:?}: {done:?}, allowed {limit:?}");
     assert_ne!(self::leader(&pulp.services().redis_url), leader);
-}
-
-/// Time of processors that the host of this virtual machine has given to others, as Linux counts it.
-fn stolen() -> Duration {
-    let all = std::fs::read_to_string("/proc/stat").unwrap();
-    let ticks: u64 = all.lines().next().unwrap().split_whitespace().nth(8).unwrap().parse().unwrap();
-    Duration::from_millis(ticks * 10)
 }
 
 /// Asks for a short task.

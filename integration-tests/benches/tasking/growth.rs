@@ -11,6 +11,7 @@ use entities::settings::WorkerStyle;
 use crate::held::Held;
 use crate::installation::Installation;
 use crate::processor::Used;
+use crate::undisturbed::undisturbed;
 use crate::{backlog, crowd, latency, load, options, plot};
 
 /// How long it is waited for rest, and how long it is measured what the installation takes then.
@@ -86,7 +87,8 @@ async fn all_sizes(
             if let Some(transaction) = &mut transaction {
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }
-            let case = Case::measure(&installation, (style, held, unfinished, *idle), tasks).await?;
+            let sizes = (style, held, unfinished, *idle);
+            let case = undisturbed(async || Case::measure(&installation, sizes, tasks).await).await?;
             println!("{}", case.line(cases.get(first).unwrap_or(&case)));
             cases.push(case);
             crowd::leave(&mut installation, &crowd).await;

@@ -6,6 +6,7 @@ use entities::settings::WorkerStyle;
 
 use crate::installation::Installation;
 use crate::processor::Used;
+use crate::undisturbed::undisturbed;
 use crate::{crowd, options};
 
 /// How many.
@@ -44,9 +45,12 @@ async fn cost(
     installation.await_workers(workers).await?;
     tokio::time::sleep(SETTLE).await;
     let postgres = installation.servers.services().postgres_pid;
-    let before = Used::now(postgres);
-    tokio::time::sleep(length).await;
-    let used = Used::now(postgres).since(before).per(length.as_secs_f64() / 100.0);
+    let used = undisturbed(async || {
+        let before = Used::now(postgres);
+        tokio::time::sleep(length).await;
+        Ok(Used::now(postgres).since(before).per(length.as_secs_f64() / 100.0))
+    })
+    .await?;
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
     Ok((used, installation.count(sessions).await?))
 }

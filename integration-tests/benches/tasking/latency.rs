@@ -11,6 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::installation::{Installation, origin};
+use crate::undisturbed::undisturbed;
 use crate::{load, options};
 
 /// Tasks of one measurement.
@@ -26,9 +27,16 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) async fn measure(style: WorkerStyle) -> anyhow::Result<()> {
     let installation = Installation::start(style, 2).await?;
     println!("times {}:", options::title(style));
-    println!("  from acceptance to start: {}", start(&installation).await?);
-    println!("  from a 202 of the REST API to start: {}", rest(&installation).await?);
-    println!("  from cancel to the canceled row: {}", cancel(&installation).await?);
+    let installation = &installation;
+    println!("  from acceptance to start: {}", undisturbed(async || start(installation).await).await?);
+    println!(
+        "  from a 202 of the REST API to start: {}",
+        undisturbed(async || rest(installation).await).await?
+    );
+    println!(
+        "  from cancel to the canceled row: {}",
+        undisturbed(async || cancel(installation).await).await?
+    );
     Ok(())
 }
 
@@ -47,8 +55,10 @@ pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Quantil
 /// From the moment a client has the 202 to the task's start, one request after the other.
 async fn rest(installation: &Installation) -> anyhow::Result<Quantiles> {
     let client = &installation.servers.client;
-    let repository =
-        client.post("/pulp/api/v3/repositories/file/file/", &json!({"name": "r"})).await.expect(201);
+    let repository = client
+        .post("/pulp/api/v3/repositories/file/file/", &json!({"name": Uuid::now_v7()}))
+        .await
+        .expect(201);
     let href = repository["pulp_href"].as_str().unwrap_or_default();
     let mut waits = Vec::new();
     for number in 0..TASKS {

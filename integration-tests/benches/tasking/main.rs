@@ -19,6 +19,7 @@ mod plot;
 mod processor;
 mod roles;
 mod throughput;
+mod undisturbed;
 
 use options::wanted;
 

@@ -3,6 +3,7 @@
 use entities::settings::WorkerStyle;
 
 use crate::installation::Installation;
+use crate::undisturbed::undisturbed;
 use crate::{load, options, peers};
 
 /// How often everything is measured, in turn.
@@ -19,14 +20,14 @@ pub(crate) async fn measure(styles: &[WorkerStyle]) -> anyhow::Result<()> {
     let Some(beside) = installations.first() else { return Ok(()) };
     let (mut ours, mut narrow, mut wide) = (vec![Vec::new(); styles.len()], Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        narrow.push(peers::three_commits(beside, &peers::NARROW)?);
+        narrow.push(undisturbed(async || peers::three_commits(beside, &peers::NARROW)).await?);
         for (installation, ours) in installations.iter().zip(&mut ours) {
-            ours.push(load::drain(installation, load::TASKS).await?);
+            ours.push(undisturbed(async || load::drain(installation, load::TASKS).await).await?);
         }
-        wide.push(peers::three_commits(beside, &peers::TASK)?);
+        wide.push(undisturbed(async || peers::three_commits(beside, &peers::TASK)).await?);
     }
     let (narrow, wide) = (mean(&narrow), mean(&wide));
-    let rq = peers::rq(beside)?;
+    let rq = undisturbed(async || peers::rq(beside)).await?;
     println!("pgbench, INSERT and two UPDATEs as three commits, 4 clients:");
     println!("  a narrow row: {narrow:.0} per second; the row of a task: {wide:.0}");
     println!("rq, 2 workers, forking as by default: {rq:.0} tasks per second");
