@@ -2,12 +2,14 @@
 //!
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
 //! load if they are woken; it is a load for two. What the installation takes when it rests (heartbeats above all) is shown
-//! beside, and is no part of the cost of a task.
+//! beside, and is no part of the cost of a task. Processor time is as it would be at the full speed of the processors, of
+//! which others that share them take some.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entities::settings::WorkerStyle;
 
+use crate::gauge::{Done, Gauge};
 use crate::held::Held;
 use crate::installation::Installation;
 use crate::processor::Used;
@@ -38,26 +40,30 @@ pub(crate) struct Case {
     start: latency::Quantiles,
     /// Percents of a core when nothing is to be done.
     rest: Used,
+    /// How many times as slow the processors were as at full speed.
+    slowness: f64,
 }
 
 /// Prints all cases and draws them. The environment may say how many tasks are `UNFINISHED` and workers `IDLE`, how many
 /// seconds a transaction is `HELD`, how many `TASKS` a measurement has, and where the `PLOT` goes.
 pub(crate) async fn measure(styles: &[WorkerStyle]) -> anyhow::Result<()> {
+    let gauge = Gauge::start();
     let mut cases = Vec::new();
     for style in styles {
         println!("growth {}:", options::title(*style));
         println!(
-            "held unfinished   idle   tasks/s  (time)    CPU ms     Postgres        pages     start ms   at rest, % of a core"
+            "held unfinished   idle   tasks/s  (time)    CPU ms     Postgres        pages     start ms   at rest, % of a core   slowness"
         );
         let first = cases.len();
         for held in [false, true] {
-            all_sizes(*style, held, &mut cases, first).await?;
+            all_sizes(&gauge, *style, held, &mut cases, first).await?;
         }
     }
     plot::write(&cases)
 }
 
 async fn all_sizes(
+    gauge: &Gauge,
     style: WorkerStyle,
     held: bool,
     cases: &mut Vec<Case>,
@@ -88,7 +94,8 @@ async fn all_sizes(
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }
             let sizes = (style, held, unfinished, *idle);
-            let case = undisturbed(async || Case::measure(&installation, sizes, tasks).await).await?;
+            let measure = async || Case::measure(&installation, gauge, sizes, tasks).await;
+            let case = undisturbed(measure, |case| case.cost.all).await?;
             println!("{}", case.line(cases.get(first).unwrap_or(&case)));
             cases.push(case);
             crowd::leave(&mut installation, &crowd).await;
@@ -103,22 +110,24 @@ async fn all_sizes(
 impl Case {
     async fn measure(
         installation: &Installation,
+        gauge: &Gauge,
         (style, held, unfinished, idle): (WorkerStyle, bool, usize, usize),
         tasks: usize,
     ) -> anyhow::Result<Case> {
         load::one_by_one(installation, tasks / 10).await?;
         tokio::time::sleep(REST).await;
-        let before = Reading::take(installation).await?;
+        let before = Reading::take(installation, gauge).await?;
         tokio::time::sleep(REST).await;
-        let rest = Reading::take(installation).await?.since(&before);
-        let before = Reading::take(installation).await?;
+        let rest = Reading::take(installation, gauge).await?.since(&before);
+        let before = Reading::take(installation, gauge).await?;
         let per_second = load::one_by_one(installation, tasks).await?;
-        let used = Reading::take(installation).await?.since(&before);
+        let used = Reading::take(installation, gauge).await?.since(&before);
         let cost = used.used.since(rest.used.per(rest.seconds / used.seconds)).per(tasks as f64 / 1000.0);
         let pages = (used.pages - rest.pages * used.seconds / rest.seconds) / tasks as f64;
         let rest = rest.used.per(rest.seconds / 100.0);
+        let slowness = used.slowness;
         let start = latency::start(installation).await?;
-        Ok(Case { style, held, unfinished, idle, per_second, cost, pages, start, rest })
+        Ok(Case { style, held, unfinished, idle, per_second, cost, pages, start, rest, slowness })
     }
 
     /// Beside the smallest case.
@@ -126,7 +135,7 @@ impl Case {
         let held = if self.held { "yes" } else { "no" };
         let with_ratio = |value: f64, smallest: f64| format!("{value:.2} ({:.2})", value / smallest);
         format!(
-            "{held:4} {:>10} {:>6} {:>9.0}  ({:.2}) {:>12} {:>12} {:>12} {:>12} {:>8.1}, Postgres {:.1}",
+            "{held:4} {:>10} {:>6} {:>9.0}  ({:.2}) {:>12} {:>12} {:>12} {:>12} {:>8.1}, Postgres {:>4.1} {:>10.2}",
             self.unfinished,
             self.idle,
             self.per_second,
@@ -137,32 +146,46 @@ impl Case {
             with_ratio(self.start.p50, smallest.start.p50),
             self.rest.all,
             self.rest.postgres,
+            self.slowness,
         )
     }
 }
 
-/// What has been used until some moment, or between two.
+/// What has been used until some moment.
 struct Reading {
     seconds: f64,
     used: Used,
     pages: f64,
+    done: Done,
+}
+
+/// What has been used between two moments.
+struct Between {
+    seconds: f64,
+    /// At full speed.
+    used: Used,
+    pages: f64,
+    slowness: f64,
 }
 
 impl Reading {
-    async fn take(installation: &Installation) -> anyhow::Result<Reading> {
+    async fn take(installation: &Installation, gauge: &Gauge) -> anyhow::Result<Reading> {
         // A session tells once a second how many pages it has looked at.
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let sql = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()";
         let pages = installation.count(sql).await? as f64;
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        Ok(Reading { seconds, used: Used::now(installation.servers.services().postgres_pid), pages })
+        let used = Used::now(installation.servers.services().postgres_pid);
+        Ok(Reading { seconds, used, pages, done: gauge.done() })
     }
 
-    fn since(&self, then: &Reading) -> Reading {
-        Reading {
+    fn since(&self, then: &Reading) -> Between {
+        let slowness = self.done.slowness(then.done);
+        Between {
             seconds: self.seconds - then.seconds,
-            used: self.used.since(then.used),
+            used: self.used.since(then.used).per(slowness),
             pages: self.pages - then.pages,
+            slowness,
         }
     }
 }

@@ -45,12 +45,12 @@ async fn cost(
     installation.await_workers(workers).await?;
     tokio::time::sleep(SETTLE).await;
     let postgres = installation.servers.services().postgres_pid;
-    let used = undisturbed(async || {
+    let minute = async || {
         let before = Used::now(postgres);
         tokio::time::sleep(length).await;
         Ok(Used::now(postgres).since(before).per(length.as_secs_f64() / 100.0))
-    })
-    .await?;
+    };
+    let used = undisturbed(minute, |used| used.postgres).await?;
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
     Ok((used, installation.count(sessions).await?))
 }

@@ -7,6 +7,7 @@
 
 mod backlog;
 mod crowd;
+mod gauge;
 mod growth;
 mod held;
 mod idle;
