@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks to find out how fast they can be.
-const FIRST: usize = 300;
+const FIRST: usize = 2000;
 
 /// Numbers to sort: half a megabyte, so that it depends on the caches, too.
 const NUMBERS: usize = 1 << 16;

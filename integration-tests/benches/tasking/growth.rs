@@ -3,7 +3,8 @@
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
 //! load if they are woken; it is a load for two. What the installation takes when it rests (heartbeats above all) is shown
 //! beside, and is no part of the cost of a task. Processor time is as it would be at the full speed of the processors, of
-//! which others that share them take some; what a host takes altogether is not in it. The cheaper of two measurements counts.
+//! which others that share them take some; what a host takes altogether is not in it. Of several measurements the one counts
+//! during which they were fastest.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +16,20 @@ use crate::installation::Installation;
 use crate::processor::Used;
 use crate::{backlog, crowd, latency, load, options, plot};
 
-/// How long it is waited for rest, and how long it is measured what the installation takes then.
+/// How long it is measured what the installation takes when it rests.
 const REST: Duration = Duration::from_secs(6);
+
+/// Percents of a core: what takes more does not rest, but still begins or cleans up.
+const RESTLESS: f64 = 60.0;
+
+/// How often it is looked whether the installation rests by now.
+const LOOKS: usize = 30;
+
+/// How often a case is measured at most, until the processors are nearly as fast as they can be.
+const ATTEMPTS: usize = 4;
+
+/// How many times as slow they may be.
+const CALM: f64 = 1.25;
 
 /// Tasks of one case.
 const TASKS: usize = 2000;
@@ -93,9 +106,7 @@ async fn all_sizes(
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }
             let sizes = (style, held, unfinished, *idle);
-            let one = Case::measure(&installation, gauge, sizes, tasks).await?;
-            let other = Case::measure(&installation, gauge, sizes, tasks).await?;
-            let case = if one.cost.all <= other.cost.all { one } else { other };
+            let case = Case::measure_in_calm(&installation, gauge, sizes, tasks).await?;
             println!("{}", case.line(cases.get(first).unwrap_or(&case)));
             cases.push(case);
             crowd::leave(&mut installation, &crowd).await;
@@ -108,6 +119,25 @@ async fn all_sizes(
 }
 
 impl Case {
+    async fn measure_in_calm(
+        installation: &Installation,
+        gauge: &Gauge,
+        sizes: (WorkerStyle, bool, usize, usize),
+        tasks: usize,
+    ) -> anyhow::Result<Case> {
+        let mut best = Case::measure(installation, gauge, sizes, tasks).await?;
+        for _ in 1..ATTEMPTS {
+            if best.slowness <= CALM {
+                break;
+            }
+            let next = Case::measure(installation, gauge, sizes, tasks).await?;
+            if next.slowness < best.slowness {
+                best = next;
+            }
+        }
+        Ok(best)
+    }
+
     async fn measure(
         installation: &Installation,
         gauge: &Gauge,
@@ -115,13 +145,12 @@ impl Case {
         tasks: usize,
     ) -> anyhow::Result<Case> {
         load::one_by_one(installation, tasks / 10).await?;
-        tokio::time::sleep(REST).await;
-        let before = Reading::take(installation, gauge).await?;
-        tokio::time::sleep(REST).await;
-        let rest = Reading::take(installation, gauge).await?.since(&before);
+        let calm = rest(installation, gauge).await?;
         let before = Reading::take(installation, gauge).await?;
         let per_second = load::one_by_one(installation, tasks).await?;
         let used = Reading::take(installation, gauge).await?.since(&before);
+        // The mean of before and after, for what goes on beside may have begun or ended meanwhile.
+        let rest = calm.and(&rest(installation, gauge).await?);
         let cost = used.used.since(rest.used.per(rest.seconds / used.seconds)).per(tasks as f64 / 1000.0);
         let pages = (used.pages - rest.pages * used.seconds / rest.seconds) / tasks as f64;
         let rest = rest.used.per(rest.seconds / 100.0);
@@ -151,6 +180,19 @@ impl Case {
     }
 }
 
+/// What the installation takes as soon as it rests.
+async fn rest(installation: &Installation, gauge: &Gauge) -> anyhow::Result<Between> {
+    for _ in 0..LOOKS {
+        let before = Reading::take(installation, gauge).await?;
+        tokio::time::sleep(REST).await;
+        let rest = Reading::take(installation, gauge).await?.since(&before);
+        if rest.used.all < RESTLESS / 100.0 * rest.seconds {
+            return Ok(rest);
+        }
+    }
+    anyhow::bail!("the installation does not come to rest")
+}
+
 /// What has been used until some moment.
 struct Reading {
     seconds: f64,
@@ -166,6 +208,21 @@ struct Between {
     used: Used,
     pages: f64,
     slowness: f64,
+}
+
+impl Between {
+    /// Both times together.
+    fn and(&self, other: &Between) -> Between {
+        Between {
+            seconds: self.seconds + other.seconds,
+            used: Used {
+                all: self.used.all + other.used.all,
+                postgres: self.used.postgres + other.used.postgres,
+            },
+            pages: self.pages + other.pages,
+            slowness: self.slowness.max(other.slowness),
+        }
+    }
 }
 
 impl Reading {
