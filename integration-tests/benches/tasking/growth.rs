@@ -25,8 +25,8 @@ const RESTLESS: f64 = 60.0;
 /// How often it is looked whether the installation rests by now.
 const LOOKS: usize = 30;
 
-/// How often a case is measured at most, until the processors are nearly as fast as they can be.
-const ATTEMPTS: usize = 4;
+/// How often a case is measured unless the processors are nearly as fast as they can be.
+const ATTEMPTS: usize = 2;
 
 /// How many times as slow they may be.
 const CALM: f64 = 1.25;
