@@ -10,6 +10,7 @@ mod m0004_task_schedules;
 mod m0005_queue_by_sets;
 mod m0006_queue_steps;
 mod m0007_claims;
+mod m0008_late_tasks;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -27,6 +28,7 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0005_queue_by_sets::STEP),
         Box::new(m0006_queue_steps::STEP),
         Box::new(m0007_claims::STEP),
+        Box::new(m0008_late_tasks::STEP),
     ]
 }
 

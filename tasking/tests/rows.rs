@@ -72,6 +72,32 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_by_itself_takes_what_is_late_and_leaves_the_rest_to_those_that_were_told() {
+    let bench = Bench::of(WorkerStyle::Postgres).await;
+    let sleeps_on = async |names: &str, age: &str| {
+        let sql = format!(
+            "WITH there AS MATERIALIZED (SELECT fall_asleep('{}', 0) AS number)
+             SELECT count(*) FROM there, sleep_on('{0}', there.number, '{names}', {age}) AS one WHERE work",
+            uuid::Uuid::nil()
+        );
+        let row = bench.pulp.db.query_one_raw(db::sql(&sql, [])).await.unwrap();
+        row.unwrap().try_get::<i64>("", "count").unwrap() == 1
+    };
+    let ready = "INSERT INTO task_ready (task_id, name) VALUES (gen_random_uuid(), 'test.nap')";
+    bench.pulp.db.execute_unprepared(ready).await.unwrap();
+    assert!(!sleeps_on("{test.nap}", "'1 hour'").await, "somebody was told of it");
+    assert!(sleeps_on("{test.nap}", "NULL").await, "nobody may have been told of it");
+    bench
+        .pulp
+        .db
+        .execute_unprepared("UPDATE task_ready SET since = since - interval '2 hours'")
+        .await
+        .unwrap();
+    assert!(sleeps_on("{test.nap}", "'1 hour'").await, "nobody comes");
+    assert!(!sleeps_on("{test.unknown}", "'1 hour'").await, "it is for others");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_that_is_committed_after_hundreds_of_later_ones_is_found() {
     let bench = bench(2).await;
     let late = db::begin(&bench.pulp.db).await.unwrap();

@@ -25,7 +25,7 @@ const RESTLESS: f64 = 60.0;
 /// How often it is looked whether the installation rests by now.
 const LOOKS: usize = 30;
 
-/// How often a case is measured unless the processors are nearly as fast as they can be.
+/// How often a case is measured, if the processors are not nearly as fast as they can be the first time.
 const ATTEMPTS: usize = 2;
 
 /// How many times as slow they may be.

@@ -166,6 +166,9 @@ impl Ear {
             return Ok(1);
         }
         super::promoter::promote(&self.db, 0).await?;
+        if !steps::any_late(&self.db, &self.names).await? {
+            return Ok(1);
+        }
         let row = self.db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?;
         row.ok_or_else(|| DbErr::RecordNotFound("wake".to_owned()))?.try_get("", "woken")
     }

@@ -114,17 +114,23 @@ pub(crate) async fn fall_asleep(db: &DatabaseConnection, worker: Uuid, place: &P
     Ok(())
 }
 
+/// A task that has been ready for longer, in seconds, is one that nobody was told of, or that nobody comes for.
+const LATE: f64 = 0.5;
+
 /// What a worker does that has slept for long: puts it among the sleepers if a wake that got lost has taken it from them,
-/// and answers whether it has reason to look.
+/// and answers whether it has reason to look. If somebody looks for it, only what is late is a reason.
 pub(crate) async fn sleep_on(
     db: &DatabaseConnection,
     worker: Uuid,
     place: &Place,
     names: &[String],
+    attended: bool,
 ) -> Result<bool, DbErr> {
     let known = place.0.load(Ordering::Relaxed);
-    let sql = "SELECT number, work FROM sleep_on($1, $2, $3)";
-    let row = db.query_one_raw(db::sql(sql, [worker.into(), known.into(), names.to_vec().into()])).await?;
+    let sql = "SELECT number, work FROM sleep_on($1, $2, $3, make_interval(secs => $4))";
+    let late = attended.then_some(LATE);
+    let values = [worker.into(), known.into(), names.to_vec().into(), late.into()];
+    let row = db.query_one_raw(db::sql(sql, values)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("sleep_on".to_owned()))?;
     place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
     row.try_get("", "work")
@@ -134,6 +140,13 @@ pub(crate) async fn sleep_on(
 pub(crate) async fn any_work(db: &DatabaseConnection, names: &[String]) -> Result<bool, DbErr> {
     let row = db.query_one_raw(db::sql("SELECT any_work($1) AS work", [names.to_vec().into()])).await?;
     row.map_or(Ok(true), |row| row.try_get("", "work"))
+}
+
+/// Whether a task of these names is ready that nobody comes for.
+pub(crate) async fn any_late(db: &DatabaseConnection, names: &[String]) -> Result<bool, DbErr> {
+    let sql = "SELECT any_late($1, make_interval(secs => $2)) AS late";
+    let row = db.query_one_raw(db::sql(sql, [names.to_vec().into(), LATE.into()])).await?;
+    row.map_or(Ok(true), |row| row.try_get("", "late"))
 }
 
 /// Takes a worker from the sleepers for good, also from places of which it was not told. Looks at all sleepers.

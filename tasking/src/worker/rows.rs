@@ -177,7 +177,8 @@ impl<'a> RowsLife<'a> {
     /// Sleeps until there seems to be work.
     async fn rest(&self, listener: &Listener) -> Wake {
         loop {
-            let poll = match listener.is_attended() {
+            let attended = listener.is_attended();
+            let poll = match attended {
                 _ if self.burst => POLL_BURST,
                 true => POLL_ATTENDED,
                 false => POLL,
@@ -187,7 +188,7 @@ impl<'a> RowsLife<'a> {
                 () = listener.work() => return Wake::Told,
                 () = tokio::time::sleep(poll) => {}
             }
-            let any_work = steps::sleep_on(&self.seat.db, self.seat.id(), &self.place, &self.names);
+            let any_work = steps::sleep_on(&self.seat.db, self.seat.id(), &self.place, &self.names, attended);
             if self.burst || any_work.await.unwrap_or(true) {
                 return Wake::Poll;
             }
