@@ -20,8 +20,11 @@ pub(super) const BATCH: i32 = 1000;
 /// How long a step may take before nobody waits for it any more.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// How long notices are collected while nobody sleeps who could be woken: whoever runs out of tasks reads them itself.
-const COLLECTING: Duration = Duration::from_millis(20);
+/// How long notices are collected at first when nobody sleeps who could be woken.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long at most: whoever runs out of tasks reads them itself.
+const LONGEST: Duration = Duration::from_millis(20);
 
 /// For how long it holds that nobody sleeps.
 const BUSY: Duration = Duration::from_millis(100);
@@ -43,8 +46,37 @@ struct Inner {
     /// One session; opened when it is first needed.
     pool: OnceCell<DatabaseConnection>,
     asked: AtomicU8,
-    /// Held during a step: when it was last seen that nobody sleeps while tasks are ready.
-    turn: Mutex<Option<Instant>>,
+    /// Held during a step.
+    turn: Mutex<Collecting>,
+}
+
+/// How long notices are collected before the next step: twice as long with each that finds nobody asleep. One that finds
+/// nobody may just have come between two tasks of a worker, and the task it came for should not wait for that.
+#[derive(Debug, Default)]
+struct Collecting {
+    pause: Duration,
+    nobody_slept: Option<Instant>,
+}
+
+impl Collecting {
+    /// From now on.
+    fn pause(&self) -> Duration {
+        match self.nobody_slept {
+            Some(moment) if moment.elapsed() < BUSY => self.pause,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Takes note of what a step has found: whether there were sleepers enough for what is ready.
+    fn note(&mut self, enough_asleep: bool) {
+        *self = match enough_asleep {
+            true => Collecting::default(),
+            false => Collecting {
+                pause: (self.pause() * 2).clamp(SHORTEST, LONGEST),
+                nobody_slept: Some(Instant::now()),
+            },
+        };
+    }
 }
 
 impl Promoter {
@@ -89,25 +121,26 @@ impl Promoter {
         }
         let inner = self.0.clone();
         tokio::spawn(async move {
-            let mut busy = inner.turn.lock().await;
-            if busy.is_some_and(|busy| busy.elapsed() < BUSY) {
-                tokio::time::sleep(COLLECTING).await;
+            let mut collecting = inner.turn.lock().await;
+            let pause = collecting.pause();
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
             // Whoever asks from now on is answered by the next step, which sees what was committed before.
             let asked = inner.asked.swap(0, Ordering::AcqRel);
             let step = async {
                 let db = inner.db().await?;
                 if asked == READY {
-                    *busy = (wake(db).await? == Some(0)).then(Instant::now);
+                    if let Some(woken) = wake(db).await? {
+                        collecting.note(woken > 0);
+                    }
                     return Ok::<_, DbErr>(());
                 }
                 let claims = if asked & READY == 0 { 0 } else { -1 };
                 loop {
                     let promoted = promote(db, claims).await?;
-                    match promoted.enough_asleep {
-                        Some(true) => *busy = None,
-                        Some(false) => *busy = Some(Instant::now()),
-                        None => {}
+                    if let Some(enough) = promoted.enough_asleep {
+                        collecting.note(enough);
                     }
                     if !promoted.more {
                         return Ok(());
