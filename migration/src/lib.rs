@@ -11,6 +11,7 @@ mod m0005_queue_by_sets;
 mod m0006_queue_steps;
 mod m0007_claims;
 mod m0008_late_tasks;
+mod m0009_second_wake;
 mod sql;
 
 pub use sea_orm_migration::MigratorTraitSelf;
@@ -29,6 +30,7 @@ pub fn core() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0006_queue_steps::STEP),
         Box::new(m0007_claims::STEP),
         Box::new(m0008_late_tasks::STEP),
+        Box::new(m0009_second_wake::STEP),
     ]
 }
 

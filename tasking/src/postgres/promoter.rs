@@ -35,6 +35,12 @@ const NOTICES: u8 = 1;
 /// There is a task that could run, and nobody has been told.
 const READY: u8 = 2;
 
+/// There is a task that could run, and somebody may be on the way to it.
+const LEFT: u8 = 4;
+
+/// How long a worker may be on its way before another one is woken for the same task.
+const ON_THE_WAY: Duration = Duration::from_millis(2);
+
 /// Cheap to clone. Requests that come while one is under way are answered by one more.
 #[derive(Clone, Debug)]
 pub(crate) struct Promoter(Arc<Inner>);
@@ -59,21 +65,20 @@ struct Collecting {
 }
 
 impl Collecting {
-    /// From now on.
-    fn pause(&self) -> Duration {
+    fn pause(&self, now: Instant) -> Duration {
         match self.nobody_slept {
-            Some(moment) if moment.elapsed() < BUSY => self.pause,
+            Some(moment) if now.duration_since(moment) < BUSY => self.pause,
             _ => Duration::ZERO,
         }
     }
 
     /// Takes note of what a step has found: whether there were sleepers enough for what is ready.
-    fn note(&mut self, enough_asleep: bool) {
+    fn note(&mut self, enough_asleep: bool, now: Instant) {
         *self = match enough_asleep {
             true => Collecting::default(),
             false => Collecting {
-                pause: (self.pause() * 2).clamp(SHORTEST, LONGEST),
-                nobody_slept: Some(Instant::now()),
+                pause: (self.pause(now) * 2).clamp(SHORTEST, LONGEST),
+                nobody_slept: Some(now),
             },
         };
     }
@@ -101,6 +106,11 @@ impl Promoter {
         self.ask(READY);
     }
 
+    /// Wakes somebody if there is still a task ready that a worker has left to others.
+    pub(crate) fn wake_for_what_is_left(&self) {
+        self.ask(LEFT);
+    }
+
     /// Tells a worker soon that its task was canceled.
     pub(crate) fn tell_canceled(&self, worker: Uuid) {
         let inner = self.0.clone();
@@ -122,7 +132,10 @@ impl Promoter {
         let inner = self.0.clone();
         tokio::spawn(async move {
             let mut collecting = inner.turn.lock().await;
-            let pause = collecting.pause();
+            let mut pause = collecting.pause(Instant::now());
+            if inner.asked.load(Ordering::Acquire) == LEFT {
+                pause = pause.max(ON_THE_WAY);
+            }
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
@@ -130,17 +143,17 @@ impl Promoter {
             let asked = inner.asked.swap(0, Ordering::AcqRel);
             let step = async {
                 let db = inner.db().await?;
-                if asked == READY {
+                if asked & NOTICES == 0 {
                     if let Some(woken) = wake(db).await? {
-                        collecting.note(woken > 0);
+                        collecting.note(woken > 0, Instant::now());
                     }
                     return Ok::<_, DbErr>(());
                 }
-                let claims = if asked & READY == 0 { 0 } else { -1 };
+                let claims = if asked & (READY | LEFT) == 0 { 0 } else { -1 };
                 loop {
                     let promoted = promote(db, claims).await?;
                     if let Some(enough) = promoted.enough_asleep {
-                        collecting.note(enough);
+                        collecting.note(enough, Instant::now());
                     }
                     if !promoted.more {
                         return Ok(());
@@ -183,4 +196,24 @@ pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<Prom
 async fn wake(db: &DatabaseConnection) -> Result<Option<i32>, DbErr> {
     let row = db.query_one_raw(db::sql("SELECT wake_one() AS woken", [])).await?;
     row.map_or(Ok(None), |row| row.try_get("", "woken"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_are_collected_for_longer_only_while_nobody_is_found_asleep() {
+        let (now, mut collecting) = (Instant::now(), Collecting::default());
+        assert_eq!(collecting.pause(now), Duration::ZERO, "the first step comes at once");
+        collecting.note(false, now);
+        assert_eq!(collecting.pause(now), SHORTEST, "it may have come between two tasks of a worker");
+        for _ in 0..10 {
+            collecting.note(false, now);
+        }
+        assert_eq!(collecting.pause(now), LONGEST);
+        assert_eq!(collecting.pause(now + BUSY), Duration::ZERO, "who was awake then may sleep by now");
+        collecting.note(true, now);
+        assert_eq!(collecting.pause(now), Duration::ZERO, "somebody slept");
+    }
 }

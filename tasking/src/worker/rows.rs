@@ -154,7 +154,7 @@ impl<'a> RowsLife<'a> {
         match answer {
             Some(Answer::Claimed { task, more }) => {
                 if more {
-                    self.promoter.wake();
+                    self.promoter.wake_for_what_is_left();
                 }
                 match self.follow(*task, gone).await? {
                     Flow::GoOn => Ok(Next::Look),
