@@ -76,10 +76,9 @@ impl Collecting {
     fn note(&mut self, enough_asleep: bool, now: Instant) {
         *self = match enough_asleep {
             true => Collecting::default(),
-            false => Collecting {
-                pause: (self.pause(now) * 2).clamp(SHORTEST, LONGEST),
-                nobody_slept: Some(now),
-            },
+            false => {
+                Collecting { pause: (self.pause(now) * 2).clamp(SHORTEST, LONGEST), nobody_slept: Some(now) }
+            }
         };
     }
 }
