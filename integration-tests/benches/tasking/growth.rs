@@ -3,8 +3,8 @@
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
 //! load if they are woken; it is a load for two. What the installation takes when it rests (heartbeats above all) is shown
 //! beside, and is no part of the cost of a task. Processor time is as it would be at the full speed of the processors, of
-//! which others that share them take some; what a host takes altogether is not in it. Of several measurements the one counts
-//! during which they were fastest.
+//! which others that share them take some; what a host takes altogether is not in it. Of several measurements of a case the
+//! median counts: whether two clients get into step with the workers, or out of it, is chance and lasts for seconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,14 +25,11 @@ const RESTLESS: f64 = 60.0;
 /// How often it is looked whether the installation rests by now.
 const LOOKS: usize = 30;
 
-/// How often a case is measured, if the processors are not nearly as fast as they can be the first time.
-const ATTEMPTS: usize = 2;
+/// Measurements of one case.
+const ROUNDS: usize = 5;
 
-/// How many times as slow they may be.
-const CALM: f64 = 1.25;
-
-/// Tasks of one case.
-const TASKS: usize = 2000;
+/// Tasks of one measurement.
+const TASKS: usize = 1000;
 
 /// The workers that are there from the beginning: two that are idle, and one for the task that the others wait for.
 const FIRST: usize = 3;
@@ -88,7 +85,7 @@ async fn all_sizes(
     let most = idle.last().copied().unwrap_or_default();
     let mut installation = Installation::with_sessions(style, FIRST, crowd::sessions(most)).await?;
     let jam = backlog::run_for_long(&installation).await?;
-    load::drain(&installation, tasks / 2).await?;
+    load::drain(&installation, tasks).await?;
     let mut transaction = match held {
         true => Some(Held::open(&installation, age).await?),
         false => None,
@@ -106,7 +103,7 @@ async fn all_sizes(
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }
             let sizes = (style, held, unfinished, *idle);
-            let case = Case::measure_in_calm(&installation, gauge, sizes, tasks).await?;
+            let case = Case::measure(&installation, gauge, sizes, tasks).await?;
             println!("{}", case.line(cases.get(first).unwrap_or(&case)));
             cases.push(case);
             crowd::leave(&mut installation, &crowd).await;
@@ -119,42 +116,29 @@ async fn all_sizes(
 }
 
 impl Case {
-    async fn measure_in_calm(
-        installation: &Installation,
-        gauge: &Gauge,
-        sizes: (WorkerStyle, bool, usize, usize),
-        tasks: usize,
-    ) -> anyhow::Result<Case> {
-        let mut best = Case::measure(installation, gauge, sizes, tasks).await?;
-        for _ in 1..ATTEMPTS {
-            if best.slowness <= CALM {
-                break;
-            }
-            let next = Case::measure(installation, gauge, sizes, tasks).await?;
-            if next.slowness < best.slowness {
-                best = next;
-            }
-        }
-        Ok(best)
-    }
-
     async fn measure(
         installation: &Installation,
         gauge: &Gauge,
         (style, held, unfinished, idle): (WorkerStyle, bool, usize, usize),
         tasks: usize,
     ) -> anyhow::Result<Case> {
-        load::one_by_one(installation, tasks / 10).await?;
+        load::one_by_one(installation, tasks / 5).await?;
         let calm = rest(installation, gauge).await?;
-        let before = Reading::take(installation, gauge).await?;
-        let per_second = load::one_by_one(installation, tasks).await?;
-        let used = Reading::take(installation, gauge).await?.since(&before);
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let before = Reading::take(installation, gauge).await?;
+            let per_second = load::one_by_one(installation, tasks).await?;
+            rounds.push((per_second, Reading::take(installation, gauge).await?.since(&before)));
+        }
         // The mean of before and after, for what goes on beside may have begun or ended meanwhile.
         let rest = calm.and(&rest(installation, gauge).await?);
-        let cost = used.used.since(rest.used.per(rest.seconds / used.seconds)).per(tasks as f64 / 1000.0);
+        let beyond_rest = |used: &Between| used.used.since(rest.used.per(rest.seconds / used.seconds));
+        rounds.sort_by(|(_, one), (_, other)| beyond_rest(one).all.total_cmp(&beyond_rest(other).all));
+        let (per_second, used) = &rounds[ROUNDS / 2];
+        let cost = beyond_rest(used).per(tasks as f64 / 1000.0);
         let pages = (used.pages - rest.pages * used.seconds / rest.seconds) / tasks as f64;
+        let (per_second, slowness) = (*per_second, used.slowness);
         let rest = rest.used.per(rest.seconds / 100.0);
-        let slowness = used.slowness;
         let start = latency::start(installation).await?;
         Ok(Case { style, held, unfinished, idle, per_second, cost, pages, start, rest, slowness })
     }
