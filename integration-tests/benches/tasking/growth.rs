@@ -1,28 +1,29 @@
 //! Whether a task costs more when many others are unfinished, many workers idle, or a transaction is open for long.
 //!
 //! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
-//! load if they are woken; it is a load for two. What the installation takes when it rests (heartbeats above all) is shown
-//! beside, and is no part of the cost of a task. Processor time is as it would be at the full speed of the processors, of
-//! which others that share them take some; what a host takes altogether is not in it. Of several measurements of a case the
-//! median counts: whether two clients get into step with the workers, or out of it, is chance and lasts for seconds.
+//! load if they are woken; it is a load for two. What the installations take when they rest (heartbeats above all) is shown
+//! beside, and is no part of the cost of a task.
+//!
+//! The same statements of the same case take up to twice the processor time while others use the caches that they share
+//! with this machine, for minutes, and nothing that the machine counts tells of it. So a second installation of the smallest
+//! size stands beside, both are measured in turns, and what counts is the median of their ratios.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entities::settings::WorkerStyle;
 
-use crate::gauge::{Done, Gauge};
 use crate::held::Held;
 use crate::installation::Installation;
 use crate::processor::Used;
 use crate::{backlog, crowd, latency, load, options, plot};
 
-/// How long it is measured what the installation takes when it rests.
+/// How long it is measured what the installations take when they rest.
 const REST: Duration = Duration::from_secs(6);
 
 /// Percents of a core: what takes more does not rest, but still begins or cleans up.
 const RESTLESS: f64 = 60.0;
 
-/// How often it is looked whether the installation rests by now.
+/// How often it is looked whether the installations rest by now.
 const LOOKS: usize = 30;
 
 /// Measurements of one case.
@@ -41,47 +42,62 @@ pub(crate) struct Case {
     pub(crate) held: bool,
     pub(crate) unfinished: usize,
     pub(crate) idle: usize,
+    /// Of tasks, in turns with the smallest size.
+    rounds: Vec<Pair<Round>>,
+    start: Pair<latency::Quantiles>,
+    /// Percents of a core when nothing is to be done, of both installations together and of this one's Postgres.
+    rest: Used,
+}
+
+/// The same of this case and of the smallest size.
+struct Pair<T> {
+    case: T,
+    smallest: T,
+}
+
+/// What was measured of some tasks, beyond what is used at rest.
+struct Round {
     per_second: f64,
-    /// Milliseconds of processor time per task, beyond what is used at rest.
-    pub(crate) cost: Used,
+    /// Milliseconds of processor time per task.
+    cost: Used,
     /// Pages of 8 KiB that Postgres looked at per task: what grows here grows however busy the machine is.
     pages: f64,
-    start: latency::Quantiles,
-    /// Percents of a core when nothing is to be done.
-    rest: Used,
-    /// How many times as slow the processors were as at full speed.
-    slowness: f64,
 }
 
 /// Prints all cases and draws them. The environment may say how many tasks are `UNFINISHED` and workers `IDLE`, how many
 /// seconds a transaction is `HELD`, how many `TASKS` a measurement has, and where the `PLOT` goes.
 pub(crate) async fn measure(styles: &[WorkerStyle]) -> anyhow::Result<()> {
-    let gauge = Gauge::start();
+    let tasks = options::number("TASKS", TASKS)?;
     let mut cases = Vec::new();
     for style in styles {
-        println!("growth {}:", options::title(*style));
         println!(
-            "held unfinished   idle   tasks/s  (time)    CPU ms     Postgres        pages     start ms   at rest, % of a core   slowness"
+            "growth {}, beside the smallest size in turns (least to most of {ROUNDS}):",
+            options::title(*style)
         );
-        let first = cases.len();
+        println!(
+            "held unfinished   idle  tasks/s  (time)                  CPU ms     Postgres        pages     start ms   at rest, % of a core"
+        );
+        let smallest = Installation::with_sessions(*style, FIRST, crowd::sessions(FIRST)).await?;
+        let jam = backlog::run_for_long(&smallest).await?;
+        load::drain(&smallest, tasks).await?;
         for held in [false, true] {
-            all_sizes(&gauge, *style, held, &mut cases, first).await?;
+            all_sizes(&smallest, tasks, *style, held, &mut cases).await?;
         }
+        backlog::forget(&smallest, jam).await?;
     }
     plot::write(&cases)
 }
 
 async fn all_sizes(
-    gauge: &Gauge,
+    smallest: &Installation,
+    tasks: usize,
     style: WorkerStyle,
     held: bool,
     cases: &mut Vec<Case>,
-    first: usize,
 ) -> anyhow::Result<()> {
     let unfinished = options::numbers("UNFINISHED", &[0, 1000, 100_000])?;
     let idle = options::numbers("IDLE", &[2, 100, 1000])?;
     let age = options::seconds("HELD", 600)?;
-    let tasks = options::number("TASKS", TASKS)?;
     let most = idle.last().copied().unwrap_or_default();
     let mut installation = Installation::with_sessions(style, FIRST, crowd::sessions(most)).await?;
     let jam = backlog::run_for_long(&installation).await?;
@@ -103,8 +119,8 @@ async fn all_sizes(
                 anyhow::ensure!(transaction.age().await? >= age, "the transaction is too young");
             }
             let sizes = (style, held, unfinished, *idle);
-            let case = Case::measure(&installation, gauge, sizes, tasks).await?;
-            println!("{}", case.line(cases.get(first).unwrap_or(&case)));
+            let case = Case::measure(&installation, smallest, sizes, tasks).await?;
+            println!("{}", case.line());
             cases.push(case);
             crowd::leave(&mut installation, &crowd).await;
         }
@@ -118,80 +134,119 @@ async fn all_sizes(
 impl Case {
     async fn measure(
         installation: &Installation,
-        gauge: &Gauge,
+        smallest: &Installation,
         (style, held, unfinished, idle): (WorkerStyle, bool, usize, usize),
         tasks: usize,
     ) -> anyhow::Result<Case> {
-        load::one_by_one(installation, tasks / 5).await?;
-        let calm = rest(installation, gauge).await?;
-        let mut rounds = Vec::new();
+        let both = Pair { case: installation, smallest };
+        load::one_by_one(both.case, tasks / 5).await?;
+        load::one_by_one(both.smallest, tasks / 5).await?;
+        let calm = rest(&both).await?;
+        let mut seen = Vec::new();
         for _ in 0..ROUNDS {
-            let before = Reading::take(installation, gauge).await?;
-            let per_second = load::one_by_one(installation, tasks).await?;
-            rounds.push((per_second, Reading::take(installation, gauge).await?.since(&before)));
+            seen.push(Pair {
+                case: run(both.case, tasks).await?,
+                smallest: run(both.smallest, tasks).await?,
+            });
         }
         // The mean of before and after, for what goes on beside may have begun or ended meanwhile.
-        let rest = calm.and(&rest(installation, gauge).await?);
-        let beyond_rest = |used: &Between| used.used.since(rest.used.per(rest.seconds / used.seconds));
-        rounds.sort_by(|(_, one), (_, other)| beyond_rest(one).all.total_cmp(&beyond_rest(other).all));
-        let (per_second, used) = &rounds[ROUNDS / 2];
-        let cost = beyond_rest(used).per(tasks as f64 / 1000.0);
-        let pages = (used.pages - rest.pages * used.seconds / rest.seconds) / tasks as f64;
-        let (per_second, slowness) = (*per_second, used.slowness);
+        let calm_again = rest(&both).await?;
+        let rest = calm.case.and(&calm_again.case);
+        let rest_of_smallest = calm.smallest.and(&calm_again.smallest);
+        let rounds = seen.iter().map(|seen| Pair {
+            case: seen.case.beyond(&rest, tasks),
+            smallest: seen.smallest.beyond(&rest_of_smallest, tasks),
+        });
+        let rounds = rounds.collect();
+        let start =
+            Pair { case: latency::start(both.case).await?, smallest: latency::start(both.smallest).await? };
         let rest = rest.used.per(rest.seconds / 100.0);
-        let start = latency::start(installation).await?;
-        Ok(Case { style, held, unfinished, idle, per_second, cost, pages, start, rest, slowness })
+        Ok(Case { style, held, unfinished, idle, rounds, start, rest })
     }
 
-    /// Beside the smallest case.
-    fn line(&self, smallest: &Case) -> String {
+    /// How many times the processor time of the smallest size a task takes.
+    pub(crate) fn ratio(&self) -> f64 {
+        median(self.ratios(|round| round.cost.all))
+    }
+
+    fn ratios(&self, value: impl Fn(&Round) -> f64) -> Vec<f64> {
+        self.rounds.iter().map(|pair| value(&pair.case) / value(&pair.smallest)).collect()
+    }
+
+    /// Beside the smallest size.
+    fn line(&self) -> String {
         let held = if self.held { "yes" } else { "no" };
-        let with_ratio = |value: f64, smallest: f64| format!("{value:.2} ({:.2})", value / smallest);
+        let middle =
+            |value: fn(&Round) -> f64| median(self.rounds.iter().map(|pair| value(&pair.case)).collect());
+        let with_ratio =
+            |value: fn(&Round) -> f64| format!("{:.2} ({:.2})", middle(value), median(self.ratios(value)));
+        let ratios = self.ratios(|round| round.cost.all);
         format!(
-            "{held:4} {:>10} {:>6} {:>9.0}  ({:.2}) {:>12} {:>12} {:>12} {:>12} {:>8.1}, Postgres {:>4.1} {:>10.2}",
+            "{held:4} {:>10} {:>6} {:>8.0}  ({:.2}) {:>23} {:>12} {:>12} {:>12} {:>8.1}, Postgres {:>4.1}",
             self.unfinished,
             self.idle,
-            self.per_second,
-            smallest.per_second / self.per_second,
-            with_ratio(self.cost.all, smallest.cost.all),
-            with_ratio(self.cost.postgres, smallest.cost.postgres),
-            format!("{:.0} ({:.2})", self.pages, self.pages / smallest.pages),
-            with_ratio(self.start.p50, smallest.start.p50),
+            middle(|round| round.per_second),
+            median(self.ratios(|round| 1.0 / round.per_second)),
+            format!(
+                "{:.2} ({:.2}; {:.2} to {:.2})",
+                middle(|round| round.cost.all),
+                self.ratio(),
+                ratios.iter().copied().fold(f64::INFINITY, f64::min),
+                ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ),
+            with_ratio(|round| round.cost.postgres),
+            format!("{:.0} ({:.2})", middle(|round| round.pages), median(self.ratios(|round| round.pages))),
+            format!("{:.2} ({:.2})", self.start.case.p50, self.start.case.p50 / self.start.smallest.p50),
             self.rest.all,
             self.rest.postgres,
-            self.slowness,
         )
     }
 }
 
-/// What the installation takes as soon as it rests.
-async fn rest(installation: &Installation, gauge: &Gauge) -> anyhow::Result<Between> {
+/// The one in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Runs tasks, and answers how many per second, and what was used.
+async fn run(installation: &Installation, tasks: usize) -> anyhow::Result<Between> {
+    let before = Reading::take(installation).await?;
+    let per_second = load::one_by_one(installation, tasks).await?;
+    Ok(Between { per_second, ..Reading::take(installation).await?.since(&before) })
+}
+
+/// What is used as soon as both installations rest.
+async fn rest(both: &Pair<&Installation>) -> anyhow::Result<Pair<Between>> {
     for _ in 0..LOOKS {
-        let before = Reading::take(installation, gauge).await?;
+        let before =
+            Pair { case: Reading::take(both.case).await?, smallest: Reading::take(both.smallest).await? };
         tokio::time::sleep(REST).await;
-        let rest = Reading::take(installation, gauge).await?.since(&before);
-        if rest.used.all < RESTLESS / 100.0 * rest.seconds {
+        let rest = Pair {
+            case: Reading::take(both.case).await?.since(&before.case),
+            smallest: Reading::take(both.smallest).await?.since(&before.smallest),
+        };
+        if rest.case.used.all < RESTLESS / 100.0 * rest.case.seconds {
             return Ok(rest);
         }
     }
-    anyhow::bail!("the installation does not come to rest")
+    anyhow::bail!("the installations do not come to rest")
 }
 
-/// What has been used until some moment.
+/// What has been used until some moment: by an installation's Postgres, and by everything.
 struct Reading {
     seconds: f64,
     used: Used,
     pages: f64,
-    done: Done,
 }
 
 /// What has been used between two moments.
 struct Between {
     seconds: f64,
-    /// At full speed.
     used: Used,
     pages: f64,
-    slowness: f64,
+    /// Tasks that ended meanwhile.
+    per_second: f64,
 }
 
 impl Between {
@@ -204,29 +259,36 @@ impl Between {
                 postgres: self.used.postgres + other.used.postgres,
             },
             pages: self.pages + other.pages,
-            slowness: self.slowness.max(other.slowness),
+            per_second: 0.0,
+        }
+    }
+
+    fn beyond(&self, rest: &Between, tasks: usize) -> Round {
+        let share = self.seconds / rest.seconds;
+        Round {
+            per_second: self.per_second,
+            cost: self.used.since(rest.used.per(1.0 / share)).per(tasks as f64 / 1000.0),
+            pages: (self.pages - rest.pages * share) / tasks as f64,
         }
     }
 }
 
 impl Reading {
-    async fn take(installation: &Installation, gauge: &Gauge) -> anyhow::Result<Reading> {
+    async fn take(installation: &Installation) -> anyhow::Result<Reading> {
         // A session tells once a second how many pages it has looked at.
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let sql = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()";
         let pages = installation.count(sql).await? as f64;
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let used = Used::now(installation.servers.services().postgres_pid);
-        Ok(Reading { seconds, used, pages, done: gauge.done() })
+        Ok(Reading { seconds, used: Used::now(installation.servers.services().postgres_pid), pages })
     }
 
     fn since(&self, then: &Reading) -> Between {
-        let slowness = self.done.slowness(then.done);
         Between {
             seconds: self.seconds - then.seconds,
-            used: self.used.since(then.used).per(slowness),
+            used: self.used.since(then.used),
             pages: self.pages - then.pages,
-            slowness,
+            per_second: 0.0,
         }
     }
 }

@@ -7,7 +7,6 @@
 
 mod backlog;
 mod crowd;
-mod gauge;
 mod growth;
 mod held;
 mod idle;

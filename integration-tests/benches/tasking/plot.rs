@@ -16,6 +16,9 @@ const LEFT: f64 = 56.0;
 const TOP: f64 = 44.0;
 const BELOW: f64 = 96.0;
 
+/// More times the smallest size a task must not cost.
+const LIMIT: f64 = 1.5;
+
 /// Readable on white and on black, as is the grey of all text.
 const COLOURS: [&str; 5] = ["#2f81f7", "#db6d28", "#2da44e", "#a371f7", "#d4a72c"];
 const GREY: &str = "#7d8590";
@@ -33,7 +36,7 @@ pub(crate) fn write(cases: &[Case]) -> anyhow::Result<()> {
 fn draw(cases: &[Case]) -> String {
     let mut styles: Vec<WorkerStyle> = cases.iter().map(|case| case.style).collect();
     styles.dedup();
-    let top = cases.iter().map(|case| case.cost.all).fold(0.0, f64::max) * 1.15;
+    let top = cases.iter().map(|case| case.ratio()).fold(LIMIT, f64::max) * 1.15;
     let width = (LEFT + WIDTH) * styles.len() as f64 + 24.0;
     let height = TOP + HEIGHT + BELOW;
     let mut svg = format!(
@@ -59,34 +62,31 @@ fn panel(svg: &mut String, title: &str, cases: &[&Case], top: f64) {
         values
     };
     let (unfinished, idle) = (sorted(|case| case.unfinished), sorted(|case| case.idle));
-    let y = |cost: f64| HEIGHT * (1.0 - cost / top);
+    let y = |ratio: f64| HEIGHT * (1.0 - ratio / top);
     let x = |count: usize| {
         let place = unfinished.iter().position(|one| *one == count).unwrap_or_default();
         WIDTH * (place as f64 + 0.5) / unfinished.len() as f64
     };
-    text(svg, 0.0, -26.0, "start", &format!("CPU per task {title}, ms"));
+    text(svg, 0.0, -26.0, "start", &format!("CPU per task {title}, beside the smallest size"));
     let step = step(top);
     for tick in 0..=(top / step) as usize {
-        let cost = step * tick as f64;
-        line(svg, &[(0.0, y(cost)), (WIDTH, y(cost))], GREY, "stroke-opacity=\"0.3\"");
-        text(svg, -8.0, y(cost) + 4.0, "end", &format!("{}", (cost * 100.0).round() / 100.0));
+        let ratio = step * tick as f64;
+        line(svg, &[(0.0, y(ratio)), (WIDTH, y(ratio))], GREY, "stroke-opacity=\"0.3\"");
+        text(svg, -8.0, y(ratio) + 4.0, "end", &format!("{}", (ratio * 100.0).round() / 100.0));
     }
     for count in &unfinished {
         text(svg, x(*count), HEIGHT + 18.0, "middle", &with_commas(*count));
     }
     text(svg, WIDTH / 2.0, HEIGHT + 36.0, "middle", "unfinished tasks");
-    if let Some(smallest) = cases.first() {
-        let limit = smallest.cost.all * 1.5;
-        line(svg, &[(0.0, y(limit)), (WIDTH, y(limit))], GREY, "stroke-dasharray=\"1 4\"");
-        text(svg, WIDTH, y(limit) - 5.0, "end", "1.5 times the smallest case");
-    }
+    line(svg, &[(0.0, y(LIMIT)), (WIDTH, y(LIMIT))], GREY, "stroke-dasharray=\"1 4\"");
+    text(svg, WIDTH, y(LIMIT) - 5.0, "end", "1.5 times the smallest size");
     for (number, idle) in idle.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
         for (held, how) in
             [(false, "stroke-width=\"2\""), (true, "stroke-width=\"2\" stroke-dasharray=\"6 4\"")]
         {
             let chosen = cases.iter().filter(|case| case.idle == *idle && case.held == held);
-            let points: Vec<(f64, f64)> = chosen.map(|case| (x(case.unfinished), y(case.cost.all))).collect();
+            let points: Vec<(f64, f64)> = chosen.map(|case| (x(case.unfinished), y(case.ratio()))).collect();
             line(svg, &points, colour, how);
             for (x, y) in points {
                 let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
