@@ -4,9 +4,9 @@
 //! load if they are woken; it is a load for two. What the installations take when they rest (heartbeats above all) is shown
 //! beside, and is no part of the cost of a task.
 //!
-//! The same statements of the same case take up to twice the processor time while others use the caches that they share
-//! with this machine, for minutes, and nothing that the machine counts tells of it. So a second installation of the smallest
-//! size stands beside, both are measured in turns, and what counts is the median of their ratios.
+//! On a machine that shares its caches with others the same case may take twice the processor time for some minutes, with
+//! about the same counts of statements, and without any time that counts as stolen. So a second installation of the
+//! smallest size stands beside, both are measured in turns, and what counts is the median of their ratios.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -154,8 +154,8 @@ impl Case {
         let rest = calm.case.and(&calm_again.case);
         let rest_of_smallest = calm.smallest.and(&calm_again.smallest);
         let rounds = seen.iter().map(|seen| Pair {
-            case: seen.case.beyond(&rest, tasks),
-            smallest: seen.smallest.beyond(&rest_of_smallest, tasks),
+            case: Round::beyond(&rest, &seen.case, tasks),
+            smallest: Round::beyond(&rest_of_smallest, &seen.smallest, tasks),
         });
         let rounds = rounds.collect();
         let start =
@@ -209,11 +209,23 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+impl Round {
+    /// What so many tasks took that ran at that rate.
+    fn beyond(rest: &Between, (per_second, seen): &(f64, Between), tasks: usize) -> Round {
+        let share = seen.seconds / rest.seconds;
+        Round {
+            per_second: *per_second,
+            cost: seen.used.since(rest.used.per(1.0 / share)).per(tasks as f64 / 1000.0),
+            pages: (seen.pages - rest.pages * share) / tasks as f64,
+        }
+    }
+}
+
 /// Runs tasks, and answers how many per second, and what was used.
-async fn run(installation: &Installation, tasks: usize) -> anyhow::Result<Between> {
+async fn run(installation: &Installation, tasks: usize) -> anyhow::Result<(f64, Between)> {
     let before = Reading::take(installation).await?;
     let per_second = load::one_by_one(installation, tasks).await?;
-    Ok(Between { per_second, ..Reading::take(installation).await?.since(&before) })
+    Ok((per_second, Reading::take(installation).await?.since(&before)))
 }
 
 /// What is used as soon as both installations rest.
@@ -245,8 +257,6 @@ struct Between {
     seconds: f64,
     used: Used,
     pages: f64,
-    /// Tasks that ended meanwhile.
-    per_second: f64,
 }
 
 impl Between {
@@ -259,16 +269,6 @@ impl Between {
                 postgres: self.used.postgres + other.used.postgres,
             },
             pages: self.pages + other.pages,
-            per_second: 0.0,
-        }
-    }
-
-    fn beyond(&self, rest: &Between, tasks: usize) -> Round {
-        let share = self.seconds / rest.seconds;
-        Round {
-            per_second: self.per_second,
-            cost: self.used.since(rest.used.per(1.0 / share)).per(tasks as f64 / 1000.0),
-            pages: (self.pages - rest.pages * share) / tasks as f64,
         }
     }
 }
@@ -288,7 +288,6 @@ impl Reading {
             seconds: self.seconds - then.seconds,
             used: self.used.since(then.used),
             pages: self.pages - then.pages,
-            per_second: 0.0,
         }
     }
 }
