@@ -203,10 +203,8 @@ impl Case {
     }
 }
 
-/// The one in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+fn median(values: Vec<f64>) -> f64 {
+    latency::Quantiles::of(values).p50
 }
 
 impl Round {

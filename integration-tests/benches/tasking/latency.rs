@@ -115,14 +115,15 @@ fn since(moment: DateTime<Utc>, then: Option<DateTime<Utc>>) -> f64 {
     then.signed_duration_since(moment).num_microseconds().unwrap_or_default() as f64 / 1000.0
 }
 
-/// Of milliseconds.
+/// Of some numbers; what is shown are milliseconds.
 pub(crate) struct Quantiles {
     pub p50: f64,
     pub p99: f64,
 }
 
 impl Quantiles {
-    fn of(mut values: Vec<f64>) -> Quantiles {
+    /// Of one value at least.
+    pub(crate) fn of(mut values: Vec<f64>) -> Quantiles {
         values.sort_by(f64::total_cmp);
         let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         Quantiles { p50: at(0.5), p99: at(0.99) }
