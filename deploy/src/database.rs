@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use entities::{Settings, db, settings};
-use migration::{Migrator, MigratorTraitSelf};
+use migration::Migrator;
+use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::error::Error as SqlxError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{ConnectOptions, Connection};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 /// How long a start waits for a database that is not there yet.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,27 +89,10 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<DatabaseConnecti
 /// Checks that the schema is the one of this program.
 ///
 /// # Errors
-/// If it is behind or ahead; the message says what to do.
+/// If it is behind or ahead, or has other functions; the message says what to do.
 pub(crate) async fn check_schema(db: &DatabaseConnection, migrator: &Migrator) -> anyhow::Result<()> {
-    let applied = applied(db).await?;
-    let known: Vec<String> = migrator.migrations().iter().map(|step| step.name().to_owned()).collect();
-    if let Some(missing) = known.iter().find(|step| !applied.contains(step)) {
-        bail!("the database's schema is behind, it lacks {missing} (run: pulpcore migrate)");
+    match migrator.difference(db).await.context("the database's schema cannot be read")? {
+        Some(difference) => Err(difference.into()),
+        None => Ok(()),
     }
-    if let Some(newer) = applied.iter().find(|step| !known.contains(step)) {
-        bail!("the database's schema is newer than this program, it has {newer} (run the newer pulpcore)");
-    }
-    Ok(())
-}
-
-/// The steps that the database has; none if nothing was ever applied.
-pub(crate) async fn applied(db: &DatabaseConnection) -> anyhow::Result<Vec<String>> {
-    let there = "SELECT to_regclass('seaql_migrations') IS NOT NULL AS there";
-    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, there)).await?;
-    if !row.context("the database gave no answer")?.try_get::<bool>("", "there")? {
-        return Ok(Vec::new());
-    }
-    let all = "SELECT version FROM seaql_migrations ORDER BY version";
-    let rows = db.query_all_raw(Statement::from_string(DbBackend::Postgres, all)).await?;
-    Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
 }

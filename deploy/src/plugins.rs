@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use api::ApiPlugin;
 use content::ContentPlugin;
 use entities::{Kind, kind};
-use migration::Migrator;
+use migration::{Function, Migrator};
 use plugin_file::File;
 use sea_orm_migration::MigrationTrait;
 use tasking::{TaskPlugin, Tasks, repository_type};
@@ -14,6 +14,11 @@ use tasking::{TaskPlugin, Tasks, repository_type};
 pub(crate) trait Plugin: ApiPlugin + ContentPlugin + TaskPlugin {
     /// Its steps of the schema, oldest first.
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>>;
+
+    /// Its database functions, each after those that it calls.
+    fn functions(&self) -> Vec<Function> {
+        Vec::new()
+    }
 
     /// The kinds of its objects.
     fn kinds(&self) -> Vec<&'static Kind>;
@@ -56,7 +61,8 @@ pub(crate) fn tasks() -> Tasks {
     PLUGINS.iter().fold(tasking::tasks::core(), |tasks, plugin| tasks.and(plugin.tasks()))
 }
 
-/// The schema's steps: core's and the plugins'.
+/// The schema: core's and the plugins'.
 pub(crate) fn migrator() -> Migrator {
     Migrator::new(|| PLUGINS.iter().flat_map(|plugin| plugin.migrations()).collect())
+        .with_functions(|| PLUGINS.iter().flat_map(|plugin| plugin.functions()).collect())
 }

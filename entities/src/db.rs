@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{Result, Settings};
 
-/// First keys of the two-key advisory locks; each names what the second key is.
+/// First keys of the two-key advisory locks; each names what the second key is. SQL has them as functions: `lock_queue()`.
 pub mod lock {
     /// Bytes of artifacts: the second key is the first byte of the SHA-256. Creating takes it shared, deleting a
     /// file exclusively.
@@ -20,6 +20,13 @@ pub mod lock {
     pub const LEADER: i32 = 0x50_4c;
     /// The schema: one lock, held while it is changed.
     pub const MIGRATION: i32 = 0x50_4d;
+    /// The queue of tasks without Redis: one lock, held by the one session that moves it on.
+    pub const QUEUE: i32 = 0x50_51;
+    /// Claims without Redis: the second key is a hash of the worker's UUID. One claim of a worker at a time.
+    pub const CLAIM: i32 = 0x50_52;
+    /// The turn to wait for [`QUEUE`]: the second key is what the session that waits will do, so that one waits for all
+    /// that want the same.
+    pub const QUEUE_TURN: i32 = 0x50_53;
     /// Workers: the second key is a hash of the worker's UUID. Claims take it shared, giving up exclusively.
     pub const WORKER: i32 = 0x50_57;
 }

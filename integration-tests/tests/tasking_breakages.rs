@@ -101,7 +101,8 @@ async fn an_epoch_that_is_incremented_after_the_rows_are_read() {
 
 #[tokio::test]
 async fn a_claim_without_the_leader_lock() {
-    let broken = Broken::Function("refuse_claim", "PERFORM pg_advisory_xact_lock_shared(20556, 0);", "NULL;");
+    let broken =
+        Broken::Function("refuse_claim", "PERFORM pg_advisory_xact_lock_shared(lock_leader(), 0);", "NULL;");
     shows("exclusive", 2, LONG, broken, async |stage: &mut Stage| {
         let late = Late::draw(stage, 1, 4000).await;
         // A claim stands still between its checks and its write: its worker's lock is taken until the task's row is.
@@ -109,7 +110,7 @@ async fn a_claim_without_the_leader_lock() {
         for name in ["worker-1", "worker-2"] {
             let mut holder = stage.system.servers.database().await;
             sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
-            let sql = "SELECT pg_advisory_xact_lock(20567, hashtext(pulp_id::text)) FROM process
+            let sql = "SELECT pg_advisory_xact_lock(lock_worker(), hashtext(pulp_id::text)) FROM process
                        WHERE name = $1 AND gone_at IS NULL";
             sqlx::query(sql).bind(name).execute(&mut holder).await.unwrap();
             holders.push(holder);

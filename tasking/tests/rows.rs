@@ -267,7 +267,7 @@ async fn the_rows_of_the_queue_follow_the_rule() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
     let bench = Bench::of(WorkerStyle::Postgres).await;
-    let waiting = "pg_locks WHERE locktype = 'advisory' AND classid = 20561 AND NOT granted";
+    let waiting = "pg_locks WHERE locktype = 'advisory' AND classid = lock_queue() AND NOT granted";
     let look = || {
         let db = bench.pulp.db.clone();
         tokio::spawn(async move {
@@ -275,7 +275,7 @@ async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
         })
     };
     let turn = db::begin(&bench.pulp.db).await.unwrap();
-    turn.execute_unprepared("SELECT pg_advisory_xact_lock(20561, 0)").await.unwrap();
+    turn.execute_unprepared("SELECT pg_advisory_xact_lock(lock_queue(), 0)").await.unwrap();
     let waits = look();
     until("one waits", async || count(&bench, waiting).await == 1).await;
     for _ in 0..20 {
@@ -283,7 +283,7 @@ async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
     }
     assert_eq!(count(&bench, waiting).await, 1);
     // The next one to come has nobody to rely on if that one does not do it.
-    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE classid = 20561 AND NOT granted";
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE classid = lock_queue() AND NOT granted";
     bench.pulp.db.execute_unprepared(cancel).await.unwrap();
     waits.await.unwrap().unwrap_err();
     let id = bench.dispatch(&Nap::of(0)).await;
@@ -293,7 +293,7 @@ async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
     waits.await.unwrap().unwrap();
     let ready = format!("task_ready WHERE task_id = '{id}'");
     assert_eq!(count(&bench, &ready).await, 1);
-    assert_eq!(count(&bench, "pg_locks WHERE classid IN (20561, 20563)").await, 0);
+    assert_eq!(count(&bench, "pg_locks WHERE classid IN (lock_queue(), lock_turn())").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

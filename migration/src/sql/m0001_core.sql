@@ -1,6 +1,6 @@
--- What Pulp keeps: domains, users, content, repositories and what is served from them.
--- Column names are those of the REST API, so that a filter or an ordering names a column.
--- Paths are compared by bytes (collation "C"), whatever the locale of the database: listings seek through them.
+-- What Pulp keeps: domains, users, content, repositories and what is served from them. Column names are those
+-- of the REST API, so that a filter or an ordering names a column. Paths are compared by bytes (collation
+-- "C"), whatever the locale of the database: listings seek through them.
 
 CREATE TABLE domain (
     pulp_id uuid PRIMARY KEY,
@@ -178,12 +178,6 @@ CREATE INDEX repository_version_by_base ON repository_version (base_version_id);
 CREATE INDEX repository_version_by_task ON repository_version (task_id) WHERE NOT complete;
 
 -- Every repository begins with an empty version 0 (C09).
-CREATE FUNCTION create_version_zero() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO repository_version (pulp_id, repository_id, number, complete, content_counts)
-    VALUES (gen_random_uuid(), NEW.pulp_id, 0, true, '{"added": {}, "removed": {}, "present": {}}');
-    RETURN NULL;
-END $$;
 CREATE TRIGGER create_version_zero AFTER INSERT ON repository
     FOR EACH ROW EXECUTE FUNCTION create_version_zero();
 
@@ -198,8 +192,8 @@ CREATE TABLE repository_content (
 );
 CREATE UNIQUE INDEX repository_content_present ON repository_content (repository_id, content_id)
     WHERE version_removed IS NULL;
--- Statistics know nothing of a new repository: the planner takes all of it for one row, and any index that begins with
--- the repository for as good as the right one. So these begin with the other column.
+-- Statistics know nothing of a new repository: the planner takes all of it for one row, and any index that
+-- begins with the repository for as good as the right one. So these begin with the other column.
 CREATE INDEX repository_content_added ON repository_content (version_added, repository_id);
 CREATE INDEX repository_content_removed ON repository_content (version_removed, repository_id)
     WHERE version_removed IS NOT NULL;
@@ -284,12 +278,6 @@ CREATE TABLE upload_chunk (
 
 -- pulp_last_updated follows every change a user can see. Content and artifacts are left out: their
 -- timestamp_of_interest moves in bulk and is nobody's business.
-CREATE FUNCTION touch_last_updated() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.pulp_last_updated = clock_timestamp();
-    RETURN NEW;
-END $$;
-
 DO $$
 DECLARE touched text;
 BEGIN

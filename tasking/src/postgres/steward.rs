@@ -34,7 +34,7 @@ const BOUND: Duration = Duration::from_secs(5);
 /// Ends sessions that hold the promoter's lock and wait for a client that does not go on: nobody else could move the
 /// queue. What such a session does is done again by whoever comes next.
 const UNSTICK: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-                       WHERE locktype = 'advisory' AND classid = 20561 AND granted
+                       WHERE locktype = 'advisory' AND classid = lock_queue() AND granted
                          AND usename = current_user AND wait_event = 'ClientRead'
                          AND clock_timestamp() - xact_start > interval '3 seconds'";
 

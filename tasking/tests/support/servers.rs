@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use entities::{Settings, settings};
-use migration::{Migrator, MigratorTraitSelf};
+use migration::Migrator;
 
 pub struct Servers {
     directory: tempfile::TempDir,
@@ -112,11 +112,13 @@ fn settings_at(directory: &Path) -> Settings {
 fn template() -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migration/src/sql");
-    let mut steps: Vec<PathBuf> = steps.read_dir().unwrap().map(|step| step.unwrap().path()).collect();
-    steps.sort_unstable();
-    for step in steps {
-        std::fs::read(step).unwrap().hash(&mut hasher);
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migration/src");
+    let files = |folder: &str| schema.join(folder).read_dir().unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        ["", "sql", "functions"].into_iter().flat_map(files).filter(|path| path.is_file()).collect();
+    files.sort_unstable();
+    for file in files {
+        std::fs::read(file).unwrap().hash(&mut hasher);
     }
     let root = PathBuf::from(format!("/tmp/pulp-tasking-template-{:016x}", hasher.finish()));
     std::fs::create_dir_all(&root).unwrap();
@@ -135,7 +137,7 @@ fn template() -> PathBuf {
             await_postgres(&root).await;
             let settings = settings_at(&root);
             let db = entities::db::connect(&settings, "migrate").await.unwrap();
-            Migrator::new(Vec::new).up(&db, None).await.unwrap();
+            Migrator::new(Vec::new).apply(&db).await.unwrap();
             db.close().await.unwrap();
         });
         run(Command::new("kill").arg("-INT").arg(postgres.id().to_string()));

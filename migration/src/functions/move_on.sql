@@ -1,0 +1,31 @@
+-- Reads notices: admits what is new and lets go what is final. One caller at a time, so two tasks never miss
+-- each other, and whatever was committed before its turn is seen. `more` says that not all notices were read.
+-- Does nothing if somebody else is about to.
+--
+-- It is not flushed: what a crash takes with it, notices included, is as it was before, and a claim that
+-- rests on it is later in the log.
+CREATE OR REPLACE FUNCTION move_on(p_limit integer, p_seat integer, OUT more boolean, OUT ready integer) LANGUAGE plpgsql AS $$
+DECLARE
+    noticed uuid[];
+    arrived uuid[];
+    ended uuid[];
+    first bigint;
+    floor bigint;
+BEGIN
+    ready := 0;
+    more := false;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF NOT take_turn(p_seat) THEN RETURN; END IF;
+    SELECT n.tasks, n.more INTO noticed, more FROM take_notices(p_limit) AS n;
+    IF cardinality(noticed) = 0 THEN RETURN; END IF;
+    SELECT array_agg(id) FILTER (WHERE state = 'waiting'),
+           array_agg(id) FILTER (WHERE state IS NULL OR state NOT IN ('waiting', 'running', 'canceling'))
+        INTO arrived, ended
+        FROM (SELECT id, (SELECT task.state FROM task WHERE task.pulp_id = id) AS state
+              FROM unnest(noticed) AS id OFFSET 0) AS one;
+    IF ended IS NOT NULL THEN ready := release_tasks(ended); END IF;
+    IF arrived IS NOT NULL THEN ready := ready + admit_tasks(arrived); END IF;
+    floor := drawn('task_ready_floor');
+    SELECT number INTO first FROM task_ready WHERE number > floor ORDER BY number LIMIT 1;
+    IF first > floor + 1 THEN PERFORM setval('task_ready_floor', first - 1); END IF;
+END $$;
