@@ -8,7 +8,7 @@ use entities::{Kind, kind};
 use migration::{Function, Migrator};
 use plugin_file::File;
 use sea_orm_migration::MigrationTrait;
-use tasking::{TaskPlugin, Tasks, repository_type};
+use tasking::{TaskPlugin, Tasks};
 
 /// Everything that a plugin brings.
 pub(crate) trait Plugin: ApiPlugin + ContentPlugin + TaskPlugin {
@@ -40,10 +40,9 @@ static PLUGINS: &[&dyn Plugin] = &[&File];
 static CONTENT: LazyLock<Vec<&'static dyn ContentPlugin>> =
     LazyLock::new(|| PLUGINS.iter().map(|plugin| *plugin as &dyn ContentPlugin).collect());
 
-/// Makes the plugins' kinds and rules known; the first thing of every process that knows objects.
+/// Makes the plugins' kinds known; the first thing of every process that knows objects.
 pub(crate) fn install() {
     kind::install(PLUGINS.iter().flat_map(|plugin| plugin.kinds()).collect());
-    repository_type::install(PLUGINS.iter().flat_map(|plugin| plugin.repository_types()).collect());
 }
 
 /// What the REST API takes.
@@ -56,9 +55,11 @@ pub(crate) fn content() -> &'static [&'static dyn ContentPlugin] {
     &CONTENT
 }
 
-/// What workers take: core's tasks and the plugins'.
+/// What workers take: core's tasks and the plugins', with their types of repositories.
 pub(crate) fn tasks() -> Tasks {
-    PLUGINS.iter().fold(tasking::tasks::core(), |tasks, plugin| tasks.and(plugin.tasks()))
+    PLUGINS.iter().fold(tasking::tasks::core(), |tasks, plugin| {
+        tasks.and(plugin.tasks()).with_repositories(plugin.repositories())
+    })
 }
 
 /// The schema: core's and the plugins'.

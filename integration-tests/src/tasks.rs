@@ -5,18 +5,21 @@ mod probe;
 
 use entities::kind;
 use plugin_file::File;
-use tasking::{TaskPlugin, Tasks, repository_type};
+use tasking::{TaskPlugin, Tasks};
 
 pub use noop::Noop;
 pub use probe::{Probe, Step, now};
 
-/// Makes the kinds and rules of the plugins known; the first thing of a process that runs or dispatches tasks.
+/// Makes the kinds of the plugins known; the first thing of a process that runs or dispatches tasks.
 pub fn install() {
     kind::install(File.kinds());
-    repository_type::install(File.repository_types());
 }
 
 /// Everything that a worker under test can run.
 pub fn all() -> Tasks {
-    tasking::tasks::core().and(File.tasks()).with::<Noop>().with::<Probe>()
+    tasking::tasks::core()
+        .and(File.tasks())
+        .with_repositories(File.repositories())
+        .with::<Noop>()
+        .with::<Probe>()
 }

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Dispatcher, Origin, Progress, Task};
+use crate::{Dispatcher, Origin, Progress, RepositoryType, Task, Tasks};
 
 /// Which claim of which task by which worker: what every fence compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,19 @@ struct Inner {
     /// Whether it was made.
     used_directory: OnceLock<()>,
     canceled: CancellationToken,
+    tasks: Arc<Tasks>,
 }
 
 impl TaskContext {
-    /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to stop.
+    /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to stop;
+    /// `tasks` is what the worker can run, with the types of repositories.
     pub fn new(
         dispatcher: Dispatcher,
         claim: Claim,
         origin: Origin,
         working_directory: PathBuf,
         canceled: CancellationToken,
+        tasks: Arc<Tasks>,
     ) -> TaskContext {
         TaskContext(Arc::new(Inner {
             dispatcher,
@@ -56,6 +59,7 @@ impl TaskContext {
             working_directory,
             used_directory: OnceLock::new(),
             canceled,
+            tasks,
         }))
     }
 
@@ -77,6 +81,14 @@ impl TaskContext {
     /// The correlation id of the request that asked for the task; sent with upstream requests.
     pub fn logging_cid(&self) -> &str {
         &self.0.origin.logging_cid
+    }
+
+    /// The type of the repositories with this `pulp_type`.
+    ///
+    /// # Errors
+    /// If no plugin of this worker brings it.
+    pub fn repository_type(&self, pulp_type: &str) -> anyhow::Result<Arc<RepositoryType>> {
+        self.0.tasks.repositories().get(pulp_type)
     }
 
     /// A directory for this task alone, made when it is first asked for and removed when the task ends.
@@ -189,6 +201,6 @@ async fn check_fence(txn: &DatabaseTransaction, claim: Claim, lock: &str) -> any
     let row = txn
         .query_one_raw(db::sql(&sql, [claim.task.into(), claim.worker.into(), claim.token.into()]))
         .await?;
-    row.context("The task is no longer this worker's: it was canceled or given up.")?;
+    row.context("This worker lost its claim on the task (canceled, or declared missing).")?;
     Ok(())
 }

@@ -1,22 +1,28 @@
-//! The tasks a process knows: from a name and arguments to a running future.
+//! What a process can run: tasks, from a name and arguments to a running future, and the types of repositories they
+//! work on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::{Task, TaskContext};
+use crate::repository_type::RepositoryTypes;
+use crate::{RepositoryType, Task, TaskContext};
 
 /// A running task body.
 pub type Running = BoxFuture<'static, anyhow::Result<()>>;
 
 type Start = fn(Value, TaskContext) -> anyhow::Result<Running>;
 
-/// Tasks by name.
+/// Tasks by name, and the types of repositories.
 #[derive(Clone, Debug, Default)]
-pub struct Tasks(BTreeMap<&'static str, Start>);
+pub struct Tasks {
+    starts: BTreeMap<&'static str, Start>,
+    repositories: RepositoryTypes,
+}
 
 impl Tasks {
     /// Adds a task.
@@ -25,31 +31,47 @@ impl Tasks {
     /// If the name is taken: two plugins claim it, which no run of the process can mend.
     #[must_use]
     pub fn with<T: Task>(mut self) -> Tasks {
-        let taken = self.0.insert(T::NAME, start::<T>).is_some();
+        let taken = self.starts.insert(T::NAME, start::<T>).is_some();
         assert!(!taken, "two tasks are called {}", T::NAME);
         self
     }
 
-    /// Adds all tasks of another registry.
+    /// Adds types of repositories, which the tasks find in their context.
     ///
     /// # Panics
-    /// As [`Tasks::with`].
+    /// If two of them have the same `pulp_type`.
+    #[must_use]
+    pub fn with_repositories(mut self, types: impl IntoIterator<Item = RepositoryType>) -> Tasks {
+        types.into_iter().for_each(|repositories| self.repositories.add(Arc::new(repositories)));
+        self
+    }
+
+    /// Adds all tasks and types of others.
+    ///
+    /// # Panics
+    /// As [`Tasks::with`] and [`Tasks::with_repositories`].
     #[must_use]
     pub fn and(mut self, others: Tasks) -> Tasks {
-        for (name, start) in others.0 {
-            assert!(self.0.insert(name, start).is_none(), "two tasks are called {name}");
+        for (name, start) in others.starts {
+            assert!(self.starts.insert(name, start).is_none(), "two tasks are called {name}");
         }
+        self.repositories.extend(others.repositories);
         self
+    }
+
+    /// The types of repositories.
+    pub fn repositories(&self) -> &RepositoryTypes {
+        &self.repositories
     }
 
     /// Whether this process can run a task of that name.
     pub fn knows(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.starts.contains_key(name)
     }
 
     /// The names of all tasks, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+        self.starts.keys().copied()
     }
 
     /// Starts a task.
@@ -58,7 +80,7 @@ impl Tasks {
     /// If the name is not known or the arguments are not the task's.
     pub fn start(&self, name: &str, args: Value, cx: TaskContext) -> anyhow::Result<Running> {
         let start =
-            self.0.get(name).with_context(|| format!("No plugin of this worker has a task {name}."))?;
+            self.starts.get(name).with_context(|| format!("No plugin of this worker has a task {name}."))?;
         start(args, cx)
     }
 }

@@ -89,7 +89,8 @@ impl Runner {
         let span = tracing::info_span!("task", cid = %task.origin.logging_cid, task = %id, name = %task.name);
         let directory = self.directory.join(id.to_string());
         let Claimed { claim, name, args, origin } = task;
-        let cx = TaskContext::new(self.dispatcher.clone(), claim, origin, directory, canceled.clone());
+        let (dispatcher, tasks) = (self.dispatcher.clone(), self.tasks.clone());
+        let cx = TaskContext::new(dispatcher, claim, origin, directory, canceled.clone(), tasks);
         let ended = async {
             tracing::info!("the task starts");
             let started = std::time::Instant::now();

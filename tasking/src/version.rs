@@ -1,11 +1,13 @@
-//! Repository versions: how a task makes one, deletes one, and keeps only as many as are wanted.
+//! Repository versions: how a task creates one, deletes one, and keeps only as many as are wanted.
 //!
-//! A version that is being made is a [`Draft`]: its memberships carry a number that no complete version has, so
+//! A version that is being created is a [`Draft`]: its memberships carry a number that no complete version has, so
 //! nobody sees them. It becomes visible in one fenced transaction, together with the repository's next number.
 
 mod counts;
 mod delete;
 mod draft;
+mod rows;
+mod settle;
 
 use sea_orm::ConnectionTrait;
 
@@ -13,6 +15,7 @@ use crate::FencedTransaction;
 
 pub use delete::{delete, retain};
 pub use draft::Draft;
+pub use rows::{complete, numbered, repository};
 
 /// Makes the rest of a transaction join whole versions by hashing. What a task has just written is in no statistics,
 /// so the planner takes a million rows for one and would compare each with each.

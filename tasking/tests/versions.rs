@@ -5,10 +5,9 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use entities::{Kind, db, domain, repository_version};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use entities::{Kind, db, domain};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sea_orm::ConnectionTrait;
@@ -16,8 +15,7 @@ use serde_json::{Value, json};
 use support::Bench;
 use tasking::context::Claim;
 use tasking::tasks::repository::{AddAndRemove, DeleteVersion, Removal};
-use tasking::version::Draft;
-use tasking::{FencedTransaction, Origin, RepositoryType, Task, TaskContext};
+use tasking::{ContentType, Origin, RepositoryType, Task, TaskContext, Tasks};
 use uuid::Uuid;
 
 static KIND: Kind = Kind {
@@ -27,25 +25,14 @@ static KIND: Kind = Kind {
     path: "repositories/test/test",
 };
 
-/// Repositories of anything.
-struct Anything;
+static UNIT: Kind =
+    Kind { table: "content", pulp_type: "test.unit", model: "test.testunit", path: "content/test/units" };
 
-impl RepositoryType for Anything {
-    fn kind(&self) -> &'static Kind {
-        &KIND
-    }
+/// Units that are nothing but content: no key is checked, so their table is never looked at.
+const UNITS: ContentType = ContentType::new(&UNIT, "test_unit", &["name"]);
 
-    fn settle<'a>(&'a self, _: &'a FencedTransaction, _: &'a Draft) -> BoxFuture<'a, anyhow::Result<()>> {
-        async { Ok(()) }.boxed()
-    }
-
-    fn completed<'a>(
-        &'a self,
-        _: &'a TaskContext,
-        _: &'a repository_version::Model,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
-        async { Ok(()) }.boxed()
-    }
+fn tasks() -> Arc<Tasks> {
+    Arc::new(Tasks::default().with_repositories([RepositoryType::new(&KIND).takes(UNITS)]))
 }
 
 type Units = BTreeSet<Uuid>;
@@ -76,7 +63,6 @@ impl Model {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_are_the_sets_they_should_be() {
     entities::kind::install(vec![&KIND]);
-    tasking::repository_type::install(vec![&Anything]);
     let bench = Bench::start().await;
     for seed in 0..4 {
         println!("seed {seed}");
@@ -85,18 +71,58 @@ async fn versions_are_the_sets_they_should_be() {
     bench.stop().await;
 }
 
-async fn random_history(bench: &Bench, random: &mut StdRng) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_takes_only_the_content_of_its_types() {
+    entities::kind::install(vec![&KIND]);
+    let bench = Bench::start().await;
+    let repository = repository(&bench).await;
+    let (own, foreign) = (unit(&bench, "test.unit").await, unit(&bench, "other.unit").await);
+    let types = tasks().repositories().get("test.test").unwrap();
+    let found = types.foreign(&bench.pulp.db, &[own, foreign, Uuid::now_v7()]).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].pulp_id, found[0].pulp_type.as_str()), (foreign, "other.unit"));
+
+    let modify = |add| AddAndRemove {
+        repository,
+        pulp_type: KIND.pulp_type.into(),
+        add,
+        remove: Removal::Units(Vec::new()),
+        base_version: None,
+    };
+    let error = modify(vec![own, foreign]).run(context(&bench).await).await.unwrap_err();
+    assert_eq!(error.to_string(), "a test.test repository does not take other.unit content");
+    modify(vec![own]).run(context(&bench).await).await.unwrap();
+    let model = Model { versions: BTreeMap::from([(0, Units::new()), (1, Units::from([own]))]), next: 2 };
+    compare(&bench, repository, &model).await;
+    bench.stop().await;
+}
+
+async fn repository(bench: &Bench) -> Uuid {
     let repository = Uuid::now_v7();
     let sql =
         "INSERT INTO repository (pulp_id, pulp_domain_id, pulp_type, name) VALUES ($1, $2, 'test.test', $3)";
     let values = [repository.into(), domain::DEFAULT.into(), repository.to_string().into()];
     bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
+    repository
+}
+
+async fn unit(bench: &Bench, pulp_type: &str) -> Uuid {
+    let unit = Uuid::now_v7();
+    let sql = "INSERT INTO content (pulp_id, pulp_domain_id, pulp_type) VALUES ($1, $2, $3)";
+    bench
+        .pulp
+        .db
+        .execute_raw(db::sql(sql, [unit.into(), domain::DEFAULT.into(), pulp_type.into()]))
+        .await
+        .unwrap();
+    unit
+}
+
+async fn random_history(bench: &Bench, random: &mut StdRng) {
+    let repository = repository(bench).await;
     let mut units = Vec::new();
     for _ in 0..12 {
-        units.push(Uuid::now_v7());
-        let sql = "INSERT INTO content (pulp_id, pulp_domain_id, pulp_type) VALUES ($1, $2, 'test.unit')";
-        let values = [units[units.len() - 1].into(), domain::DEFAULT.into()];
-        bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
+        units.push(unit(bench, "test.unit").await);
     }
     let mut model = Model { versions: BTreeMap::from([(0, Units::new())]), next: 1 };
     for _ in 0..40 {
@@ -177,5 +203,5 @@ async fn context(bench: &Bench) -> TaskContext {
     let origin =
         Origin { domain: domain::DEFAULT, user: None, logging_cid: String::new(), parent: None, group: None };
     let directory = bench.pulp.settings.working_directory.clone();
-    TaskContext::new(bench.dispatcher.clone(), claim, origin, directory, Default::default())
+    TaskContext::new(bench.dispatcher.clone(), claim, origin, directory, Default::default(), tasks())
 }

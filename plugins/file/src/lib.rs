@@ -6,6 +6,7 @@ mod api;
 mod content;
 pub mod details;
 pub mod entities;
+pub mod file;
 pub mod kinds;
 pub mod manifest;
 mod migration;
@@ -14,7 +15,7 @@ pub mod tasks;
 
 use ::entities::Kind;
 use sea_orm_migration::MigrationTrait;
-use tasking::{RepositoryType, TaskPlugin, Tasks};
+use tasking::{Content, ContentType, RepositoryType, TaskPlugin, Tasks};
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,11 @@ impl TaskPlugin for File {
             .with::<tasks::synchronize::Synchronize>()
     }
 
-    fn repository_types(&self) -> Vec<&'static dyn RepositoryType> {
-        vec![&repository::FileRepository]
+    fn content(&self) -> Vec<ContentType> {
+        vec![file::FileContent::TYPE]
+    }
+
+    fn repositories(&self) -> Vec<RepositoryType> {
+        vec![repository::repositories()]
     }
 }

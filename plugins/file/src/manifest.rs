@@ -1,6 +1,13 @@
 //! The manifest: a line `path,sha256,size` for each file (C21). A path may hold commas.
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::io::StreamReader;
+
+pub use tasking::relative_path::check as check_path;
 
 /// The longest line that is read; a path of the file system has at most 4096 bytes.
 pub const MAX_LINE: usize = 8 * 1024;
@@ -48,16 +55,25 @@ impl Entry {
     }
 }
 
-/// Whether a path can be that of a file in a repository (C06).
-pub fn check_path(path: &str) -> anyhow::Result<()> {
-    ensure!(!path.is_empty(), "the path is empty");
-    ensure!(!path.starts_with('/'), "the path {path:?} starts with a slash");
-    ensure!(!path.chars().any(char::is_control), "the path {path:?} holds a control character");
-    ensure!(
-        !path.split('/').any(|segment| matches!(segment, "" | "." | "..")),
-        "the path {path:?} holds an empty segment, \".\" or \"..\""
-    );
-    Ok(())
+/// The entries of a manifest, as its bytes come. A line that cannot be read is an error that names it.
+pub fn entries<E>(
+    bytes: BoxStream<'static, Result<Bytes, E>>,
+    url: &str,
+) -> impl Stream<Item = anyhow::Result<Entry>> + Send + use<E>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let url = url.to_owned();
+    let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
+    FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE)).enumerate().filter_map(
+        move |(index, line)| {
+            let entry = line
+                .map_err(anyhow::Error::from)
+                .and_then(|line| Entry::parse(&line))
+                .with_context(|| format!("line {} of {url} is malformed", index + 1));
+            std::future::ready(entry.transpose())
+        },
+    )
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub enum Failure {
     #[error("the server answered {0}")]
     Status(StatusCode),
     /// The answer is longer than announced.
-    #[error("more than the expected {expected} bytes came")]
+    #[error("response exceeds the expected size of {expected} bytes")]
     TooLong {
         /// What was announced.
         expected: u64,

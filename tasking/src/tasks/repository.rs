@@ -1,8 +1,6 @@
 //! Tasks on repository versions: modify and delete.
 
-use anyhow::Context;
-use entities::{kind, repository, repository_version};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use entities::kind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,7 +17,7 @@ pub enum Removal {
     Units(Vec<Uuid>),
 }
 
-/// Makes a version by removing units, then adding units (C11).
+/// Creates a version by removing units, then adding units (C11).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AddAndRemove {
     /// The repository.
@@ -84,25 +82,4 @@ fn lock(pulp_type: &str, repository: Uuid) -> Resources {
         Some(kind) => Resources::none().exclusive(kind.prn(repository)),
         None => Resources::none(),
     }
-}
-
-/// The repository, which the task has locked.
-pub async fn find(cx: &TaskContext, id: Uuid) -> anyhow::Result<repository::Model> {
-    let repository = repository::Entity::find_by_id(id).one(&cx.pulp().db).await?;
-    repository.with_context(|| format!("the repository {id} no longer exists"))
-}
-
-/// A complete version by its number.
-pub async fn find_version(
-    cx: &TaskContext,
-    repository: Uuid,
-    number: i32,
-) -> anyhow::Result<repository_version::Model> {
-    let version = repository_version::Entity::find()
-        .filter(repository_version::Column::RepositoryId.eq(repository))
-        .filter(repository_version::Column::Number.eq(number))
-        .filter(repository_version::Column::Complete.eq(true))
-        .one(&cx.pulp().db)
-        .await?;
-    version.with_context(|| format!("version {number} of the repository {repository} no longer exists"))
 }

@@ -58,10 +58,10 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
     for chunk in &chunks {
         anyhow::ensure!(
             chunk.offset == writer.size() as i64,
-            "the chunks of {} do not follow each other: one starts at byte {}, where byte {} is due",
+            "{} has a gap or overlap between chunks: expected offset {}, found {}",
             kind::UPLOAD.href(id),
-            chunk.offset,
-            writer.size()
+            writer.size(),
+            chunk.offset
         );
         let mut bytes = pulp.storage.read(&chunk.file, None).await?;
         while let Some(bytes) = bytes.try_next().await? {
@@ -70,7 +70,7 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
     }
     let expected = Expected { size: Some(upload.size as u64), digests };
     let staged =
-        writer.finish(&expected).await.with_context(|| format!("{} is not whole", kind::UPLOAD.href(id)))?;
+        writer.finish(&expected).await.with_context(|| format!("{} is incomplete", kind::UPLOAD.href(id)))?;
     let txn = cx.begin().await?;
     let artifacts = artifact::save(&txn, &pulp.storage, cx.domain(), &[staged]).await?;
     upload::Entity::delete_by_id(id).exec(&*txn).await?;

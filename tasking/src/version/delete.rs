@@ -1,46 +1,75 @@
 //! Deletion of versions: the other versions keep their content to the unit.
 
 use entities::db;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::{counts, join_by_hashing};
-use crate::tasks::repository::{find, find_version};
+use super::{counts, join_by_hashing, rows};
 use crate::{FencedTransaction, TaskContext};
+
+/// What decides whether a version can go, and where its changes go.
+#[derive(Debug, FromQueryResult)]
+struct Surroundings {
+    /// Complete versions of the repository.
+    versions: i64,
+    /// The number of the next complete version.
+    successor: Option<i32>,
+    /// The name of a distribution that serves the version.
+    served_by: Option<String>,
+}
+
+/// The number of a version.
+#[derive(Debug, FromQueryResult)]
+struct Numbered {
+    number: i32,
+}
+
+const SURROUNDINGS: &str = "
+    SELECT (SELECT count(*) FROM repository_version WHERE repository_id = $1 AND complete) AS versions,
+           (SELECT min(number) FROM repository_version
+            WHERE repository_id = $1 AND number > $2 AND complete) AS successor,
+           (SELECT min(distribution.name) FROM distribution
+            LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
+            WHERE distribution.repository_version_id = $3
+               OR publication.repository_version_id = $3) AS served_by";
+
+const BEYOND_RETENTION: &str = "
+    SELECT number FROM repository_version AS old
+    WHERE repository_id = $1 AND complete
+      AND NOT EXISTS (SELECT FROM distribution
+                      LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
+                      WHERE distribution.repository_version_id = old.pulp_id
+                         OR publication.repository_version_id = old.pulp_id)
+      AND number NOT IN (SELECT number FROM repository_version
+                         WHERE repository_id = $1 AND complete ORDER BY number DESC LIMIT $2)
+    ORDER BY number";
 
 /// Deletes a version and folds its changes into the next one (C15). A deleted latest number is not used again (C10).
 ///
 /// # Errors
 /// If it is the last one left, or a distribution serves it or a publication of it.
 pub async fn delete(cx: &TaskContext, repository: Uuid, number: i32) -> anyhow::Result<()> {
-    let version = find_version(cx, repository, number).await?;
+    let version = rows::numbered(cx, repository, number).await?;
     let txn = cx.begin().await?;
-    let sql =
-        "SELECT (SELECT count(*) FROM repository_version WHERE repository_id = $1 AND complete) AS versions,
-                      (SELECT min(number) FROM repository_version
-                       WHERE repository_id = $1 AND number > $2 AND complete) AS successor,
-                      (SELECT min(distribution.name) FROM distribution
-                       LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
-                       WHERE distribution.repository_version_id = $3
-                          OR publication.repository_version_id = $3) AS served_by";
     let values = [repository.into(), number.into(), version.pulp_id.into()];
-    let Some(row) = txn.query_one_raw(db::sql(sql, values)).await? else {
+    let Some(around) = Surroundings::find_by_statement(db::sql(SURROUNDINGS, values)).one(&*txn).await?
+    else {
         anyhow::bail!("the repository {repository} no longer exists");
     };
     anyhow::ensure!(
-        row.try_get::<i64>("", "versions")? > 1,
+        around.versions > 1,
         "version {number} is the last one of its repository and cannot be deleted"
     );
-    if let Some(name) = row.try_get::<Option<String>>("", "served_by")? {
+    if let Some(name) = around.served_by {
         anyhow::bail!("version {number} is served by the distribution '{name}' and cannot be deleted");
     }
-    match row.try_get::<Option<i32>>("", "successor")? {
+    match around.successor {
         Some(successor) => fold(&txn, repository, number, successor).await?,
         None => undo(&txn, repository, number).await?,
     }
     let sql = "DELETE FROM repository_version WHERE pulp_id = $1";
     txn.execute_raw(db::sql(sql, [version.pulp_id.into()])).await?;
-    if let Some(successor) = row.try_get::<Option<i32>>("", "successor")? {
+    if let Some(successor) = around.successor {
         let counts = counts::of(&*txn, repository, successor).await?;
         let sql =
             "UPDATE repository_version SET content_counts = $3 WHERE repository_id = $1 AND number = $2";
@@ -89,21 +118,12 @@ async fn undo(txn: &FencedTransaction, repository: Uuid, number: i32) -> anyhow:
 
 /// Deletes the oldest versions beyond the number the repository keeps (C16), except those that are served.
 pub async fn retain(cx: &TaskContext, repository: Uuid) -> anyhow::Result<()> {
-    let Some(keep) = find(cx, repository).await?.retain_repo_versions else {
+    let Some(keep) = rows::repository(cx, repository).await?.retain_repo_versions else {
         return Ok(());
     };
-    let sql = "SELECT number FROM repository_version AS old
-               WHERE repository_id = $1 AND complete
-                 AND NOT EXISTS (SELECT FROM distribution
-                                 LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
-                                 WHERE distribution.repository_version_id = old.pulp_id
-                                    OR publication.repository_version_id = old.pulp_id)
-                 AND number NOT IN (SELECT number FROM repository_version
-                                    WHERE repository_id = $1 AND complete ORDER BY number DESC LIMIT $2)
-               ORDER BY number";
-    let rows = cx.pulp().db.query_all_raw(db::sql(sql, [repository.into(), i64::from(keep).into()])).await?;
-    for row in rows {
-        delete(cx, repository, row.try_get("", "number")?).await?;
+    let statement = db::sql(BEYOND_RETENTION, [repository.into(), i64::from(keep).into()]);
+    for version in Numbered::find_by_statement(statement).all(&cx.pulp().db).await? {
+        delete(cx, repository, version.number).await?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! A version in the making.
 
-use anyhow::Context;
-use entities::{Kind, db, kind, repository, repository_version};
+use std::sync::Arc;
+
+use entities::{db, kind, repository, repository_version};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Set, Statement};
 use uuid::Uuid;
 
-use super::{counts, join_by_hashing, retain};
-use crate::tasks::repository::{find, find_version};
-use crate::{FencedTransaction, TaskContext, repository_type};
+use super::{counts, join_by_hashing, retain, rows, settle};
+use crate::{FencedTransaction, RepositoryType, TaskContext};
 
 /// Units per statement.
 const BATCH: usize = 5000;
@@ -18,7 +18,7 @@ const BATCH: usize = 5000;
 pub struct Draft {
     cx: TaskContext,
     repository: repository::Model,
-    kind: &'static Kind,
+    types: Arc<RepositoryType>,
     id: Uuid,
     number: i32,
     base: Option<Uuid>,
@@ -28,10 +28,12 @@ pub struct Draft {
 
 impl Draft {
     /// Begins a version with the content of the repository's latest. The task has to hold the repository.
+    ///
+    /// # Errors
+    /// If the repository no longer exists, or no plugin of this worker knows its type.
     pub async fn begin(cx: &TaskContext, repository: Uuid) -> anyhow::Result<Draft> {
-        let repository = find(cx, repository).await?;
-        let kind = kind::of("repository", &repository.pulp_type)
-            .with_context(|| format!("no plugin of this worker has {} repositories", repository.pulp_type))?;
+        let repository = rows::repository(cx, repository).await?;
+        let types = cx.repository_type(&repository.pulp_type)?;
         let (id, number) = (Uuid::now_v7(), repository.next_version);
         let txn = cx.begin().await?;
         discard(&txn, repository.pulp_id, number).await?;
@@ -46,12 +48,17 @@ impl Draft {
         .insert(&*txn)
         .await?;
         txn.commit().await?;
-        Ok(Draft { cx: cx.clone(), repository, kind, id, number, base: None, has_removed: false })
+        Ok(Draft { cx: cx.clone(), repository, types, id, number, base: None, has_removed: false })
     }
 
     /// The repository.
     pub fn repository(&self) -> &repository::Model {
         &self.repository
+    }
+
+    /// The type of the repository.
+    pub fn types(&self) -> &RepositoryType {
+        &self.types
     }
 
     /// The number the version gets.
@@ -61,7 +68,7 @@ impl Draft {
 
     /// Sets the content back to that of a complete version.
     pub async fn reset_to(&mut self, number: i32) -> anyhow::Result<()> {
-        let base = find_version(&self.cx, self.repository.pulp_id, number).await?;
+        let base = rows::numbered(&self.cx, self.repository.pulp_id, number).await?;
         let txn = self.cx.begin().await?;
         join_by_hashing(&txn).await?;
         let remove = "UPDATE repository_content SET version_removed = $2
@@ -105,18 +112,24 @@ impl Draft {
 
     /// Removes units; those that are not there are passed over.
     pub async fn remove(&mut self, units: &[Uuid]) -> anyhow::Result<()> {
-        self.has_removed = true;
         for batch in units.chunks(BATCH) {
             let txn = self.cx.begin().await?;
-            let values = [self.repository.pulp_id.into(), self.number.into(), batch.to_vec().into()];
-            let added = "DELETE FROM repository_content
-                         WHERE repository_id = $1 AND version_added = $2 AND content_id = ANY($3)";
-            txn.execute_raw(db::sql(added, values.clone())).await?;
-            let present = "UPDATE repository_content SET version_removed = $2
-                           WHERE repository_id = $1 AND version_removed IS NULL AND content_id = ANY($3)";
-            txn.execute_raw(db::sql(present, values)).await?;
+            self.remove_in(&txn, batch).await?;
             txn.commit().await?;
         }
+        Ok(())
+    }
+
+    /// [`Draft::remove`] in a transaction, at most a few thousand.
+    pub async fn remove_in(&mut self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<()> {
+        self.has_removed = true;
+        let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
+        let added = "DELETE FROM repository_content
+                     WHERE repository_id = $1 AND version_added = $2 AND content_id = ANY($3)";
+        txn.execute_raw(db::sql(added, values.clone())).await?;
+        let present = "UPDATE repository_content SET version_removed = $2
+                       WHERE repository_id = $1 AND version_removed IS NULL AND content_id = ANY($3)";
+        txn.execute_raw(db::sql(present, values)).await?;
         Ok(())
     }
 
@@ -130,7 +143,7 @@ impl Draft {
         Ok(())
     }
 
-    /// [`Draft::add`] in a transaction that makes the units, at most a few thousand.
+    /// [`Draft::add`] in a transaction that creates the units, at most a few thousand.
     pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<()> {
         let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
         if self.has_removed {
@@ -145,19 +158,39 @@ impl Draft {
         Ok(())
     }
 
-    /// Settles conflicts, then makes the version visible and the task's created resource. Without a change there is
-    /// no version: it is dropped and the answer is `None` (C12).
-    pub async fn finish(self) -> anyhow::Result<Option<repository_version::Model>> {
-        let rules = repository_type::of(&self.repository.pulp_type).with_context(|| {
-            format!("no plugin of this worker knows {} repositories", self.repository.pulp_type)
-        })?;
+    /// Refuses two units of one key that the sync of this task has both declared.
+    pub(crate) async fn refuse_listed_twice(&self) -> anyhow::Result<()> {
         let txn = self.cx.begin().await?;
-        rules.settle(&txn, &self).await?;
+        for key in self.types.keys() {
+            settle::refuse_listed_twice(&txn, self, key, self.cx.task_id()).await?;
+        }
+        txn.commit().await
+    }
+
+    /// Settles conflicts of keys, then makes the version visible and the task's created resource. Without a change
+    /// there is no version: it is dropped and `None` returned (C12).
+    ///
+    /// # Errors
+    /// If units were added that the repository does not take, or whose keys are in conflict (C13).
+    pub async fn finish(mut self) -> anyhow::Result<Option<repository_version::Model>> {
+        let (types, hooks) = (self.types.clone(), self.types.hooks());
+        let txn = self.cx.begin().await?;
+        hooks.before_completion(&txn, &mut self).await?;
+        for key in types.keys() {
+            settle::settle(&txn, &self, key).await?;
+        }
         let counts = counts::of(&*txn, self.repository.pulp_id, self.number).await?;
         if counts.is_unchanged() {
             discard(&txn, self.repository.pulp_id, self.number).await?;
             txn.commit().await?;
             return Ok(None);
+        }
+        for pulp_type in counts.added_types() {
+            anyhow::ensure!(
+                types.accepts(pulp_type),
+                "a {} repository does not take {pulp_type} content",
+                self.repository.pulp_type
+            );
         }
         let version = repository_version::ActiveModel {
             pulp_id: Set(self.id),
@@ -171,11 +204,11 @@ impl Draft {
         .await?;
         let sql = "UPDATE repository SET next_version = $2 WHERE pulp_id = $1";
         txn.execute_raw(db::sql(sql, [self.repository.pulp_id.into(), (self.number + 1).into()])).await?;
-        let href = self.kind.version_href(self.repository.pulp_id, self.number);
+        let href = types.kind().version_href(self.repository.pulp_id, self.number);
         self.cx.created(&txn, self.id, &href, &kind::REPOSITORY_VERSION.prn(self.id)).await?;
         txn.commit().await?;
 
-        rules.completed(&self.cx, &version).await?;
+        hooks.after_completion(&self.cx, &version).await?;
         retain(&self.cx, self.repository.pulp_id).await?;
         Ok(Some(version))
     }

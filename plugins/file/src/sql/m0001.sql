@@ -9,12 +9,3 @@ CREATE TABLE file_content (
     UNIQUE (pulp_domain_id, relative_path, sha256)
 );
 CREATE INDEX file_content_by_digest ON file_content (sha256);
-
--- The manifest of a running sync: finds a path that is listed twice, and at the end of a mirror what is listed no
--- more, without holding the manifest in memory. Rows go with the sync; those of a task that died are swept by the next.
-CREATE UNLOGGED TABLE file_sync_entry (
-    task_id uuid NOT NULL,
-    relative_path text COLLATE "C" NOT NULL,
-    content_id uuid NOT NULL,
-    PRIMARY KEY (task_id, relative_path)
-);

@@ -1,0 +1,73 @@
+//! Statements on the table of a type of content, from its declaration. `$1` is a JSON array of rows.
+
+use std::collections::BTreeSet;
+
+use crate::ContentType;
+use crate::content_type::is_plain;
+
+/// Columns that units have a value for, as a list.
+pub(super) fn columns<'a>(names: impl Iterator<Item = &'a String>) -> anyhow::Result<String> {
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+    for name in &names {
+        anyhow::ensure!(is_plain(name), "{name:?} is not a column");
+    }
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    Ok(quoted.join(", "))
+}
+
+/// Inserts rows that are not there, with their rows of `content` of type `$2` in domain `$3`; returns the new ids.
+///
+/// Rows are written in the order of their keys, so that two tasks with the same units wait for each other instead of
+/// ending in a deadlock.
+pub(super) fn insert(content: ContentType, columns: &str) -> String {
+    format!(
+        "WITH new AS (
+             INSERT INTO {table} ({columns})
+             SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1) ORDER BY {key}
+             ON CONFLICT DO NOTHING RETURNING content_id),
+         parent AS (
+             INSERT INTO content (pulp_id, pulp_domain_id, pulp_type) SELECT content_id, $3, $2 FROM new)
+         SELECT content_id FROM new",
+        table = content.table,
+        key = content.key.join(", "),
+    )
+}
+
+/// The ids of units of domain `$2` by their place in `$1`, kept from orphan cleanup from now on.
+pub(super) fn find(content: ContentType) -> String {
+    format!(
+        "WITH found AS MATERIALIZED ({known}),
+         locked AS MATERIALIZED (
+             SELECT pulp_id FROM content WHERE pulp_id IN (SELECT content_id FROM found)
+             ORDER BY pulp_id FOR NO KEY UPDATE),
+         touched AS (
+             UPDATE content SET timestamp_of_interest = clock_timestamp() FROM locked
+             WHERE content.pulp_id = locked.pulp_id)
+         SELECT ordinal, content_id FROM found",
+        known = known(content, "", ""),
+    )
+}
+
+/// As [`find`] without a change, and whether the unit is in the version of repository `$3` that is being created.
+pub(super) fn look_up(content: ContentType) -> String {
+    let present = "
+        LEFT JOIN LATERAL (
+            SELECT content_id FROM repository_content
+            WHERE repository_id = $3 AND content_id = known.content_id AND version_removed IS NULL
+            OFFSET 0) AS present ON true";
+    known(content, ", present.content_id IS NOT NULL AS is_present", present)
+}
+
+fn known(content: ContentType, more: &str, join: &str) -> String {
+    let same: Vec<String> =
+        content.key.iter().map(|column| format!("held.{column} = unit.{column}")).collect();
+    format!(
+        "SELECT unit.ordinality AS ordinal, known.content_id{more}
+         FROM jsonb_populate_recordset(NULL::{table}, $1) WITH ORDINALITY AS unit
+         CROSS JOIN LATERAL (
+             SELECT content_id FROM {table} AS held
+             WHERE held.pulp_domain_id = $2 AND {same} OFFSET 0) AS known{join}",
+        table = content.table,
+        same = same.join(" AND "),
+    )
+}

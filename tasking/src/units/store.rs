@@ -1,0 +1,50 @@
+//! Units with all that comes with them, stored in one transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use entities::artifact;
+use entities::storage::Staged;
+use uuid::Uuid;
+
+use super::{DeclaredArtifact, Unit, save};
+use crate::{FencedTransaction, TaskContext};
+
+/// Stores staged bytes as artifacts, finds the artifacts of other declared bytes, and saves the units; returns their ids
+/// in order. `downloaded` are bytes of the units' artifacts.
+///
+/// # Errors
+/// If the database or the storage is away, or a unit cannot be written ([`save`]).
+pub(crate) async fn store(
+    cx: &TaskContext,
+    txn: &FencedTransaction,
+    units: &mut [Unit],
+    downloaded: Vec<Staged>,
+    remote: Option<Uuid>,
+) -> anyhow::Result<Vec<Uuid>> {
+    let mut staged = downloaded;
+    staged
+        .extend(units.iter_mut().flat_map(|unit| &mut unit.artifacts).filter_map(|file| file.staged.take()));
+    let saved = artifact::save(txn, &cx.pulp().storage, cx.domain(), &staged).await?;
+    let mut artifacts: HashMap<String, Uuid> =
+        saved.into_iter().map(|artifact| (artifact.sha256, artifact.pulp_id)).collect();
+    let others: BTreeSet<String> = units
+        .iter()
+        .flat_map(|unit| &unit.artifacts)
+        .filter_map(digest)
+        .filter(|digest| !artifacts.contains_key(digest.as_str()))
+        .cloned()
+        .collect();
+    if !others.is_empty() {
+        let stored = artifact::touch(&**txn, cx.domain(), &Vec::from_iter(others)).await?;
+        artifacts.extend(stored.into_iter().map(|(digest, artifact)| (digest, artifact.pulp_id)));
+    }
+    for declared in units.iter_mut().flat_map(|unit| &mut unit.artifacts) {
+        declared.artifact = digest(declared).and_then(|digest| artifacts.get(digest).copied());
+    }
+    save::save(txn, cx.domain(), units, remote).await
+}
+
+/// What the bytes are known by.
+fn digest(artifact: &DeclaredArtifact) -> Option<&String> {
+    artifact.sha256.as_ref().or(artifact.expected.digests.sha256.as_ref())
+}
