@@ -12,6 +12,7 @@ pub mod faults;
 pub mod fixtures;
 pub mod host;
 mod logs;
+pub mod population;
 mod process;
 mod pulp;
 mod pulp_cli;
@@ -24,6 +25,7 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client, send, try_send};
+pub use population::Population;
 pub use process::Process;
 pub use pulp::{Builder, PASSWORD, Pulp, free_address};
 pub use pulp_cli::PulpCli;
