@@ -22,17 +22,18 @@ pub(super) struct Batch {
 impl Batch {
     /// Saves the batch and adds it to the version; returns how many units were added.
     pub(super) async fn save(mut self, cx: &TaskContext, draft: &Draft, remote: Uuid) -> anyhow::Result<u64> {
+        // Others of the batch may refer to these.
+        for (unit, id) in &self.settled {
+            if let Some(handle) = &unit.handle {
+                handle.write(*id);
+            }
+        }
         let txn = cx.begin().await?;
         let saved = units::store(cx, &txn, &mut self.units, self.staged, Some(remote)).await?;
         draft.add_in(&txn, &saved).await?;
         let all = saved.iter().copied().chain(self.settled.iter().map(|(_, id)| *id)).collect();
         listed::note(&txn, cx.task_id(), all).await?;
         txn.commit().await?;
-        for (unit, id) in &self.settled {
-            if let Some(handle) = &unit.handle {
-                handle.write(*id);
-            }
-        }
         let every = self.units.iter().chain(self.settled.iter().map(|(unit, _)| unit));
         every.filter_map(|unit| unit.handle.as_ref()).for_each(|handle| handle.announce());
         Ok(saved.len() as u64)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use entities::db;
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Unit, sql};
@@ -67,8 +66,8 @@ pub(crate) async fn states(
     let mut states: Vec<State> = units.iter().map(unknown).collect();
     for (content, members) in by_type(units.iter().enumerate().filter(|(_, unit)| unit.references.is_empty()))
     {
-        let rows: Vec<Value> = members.iter().map(|index| Value::Object(units[*index].row.clone())).collect();
-        let values = [Value::Array(rows).into(), domain.into(), repository.into()];
+        let rows: Vec<_> = members.iter().map(|index| &units[*index].row).collect();
+        let values = [sql::rows(&rows)?, domain.into(), repository.into()];
         let statement = db::sql(&sql::look_up(content), values);
         for known in KnownUnit::find_by_statement(statement).all(db).await? {
             let state = &mut states[members[place(known.ordinal)?]];

@@ -6,7 +6,6 @@ use anyhow::Context;
 use entities::checksum::{Algorithm, Expected};
 use entities::db;
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::known::{by_type, place};
@@ -113,42 +112,36 @@ async fn write(
     let row = |index: &usize| {
         let unit = &units[*index];
         unit.check()?;
-        let mut row = unit.row.clone();
-        row.insert("content_id".into(), Uuid::now_v7().to_string().into());
-        row.insert("pulp_domain_id".into(), domain.to_string().into());
-        Ok(row)
+        Ok(sql::Row { content_id: Uuid::now_v7(), pulp_domain_id: domain, own: &unit.row })
     };
-    let rows: Vec<Map<String, Value>> = members.iter().map(row).collect::<anyhow::Result<_>>()?;
-    let columns = sql::columns(rows.iter().flat_map(Map::keys))?;
-    let values = [json(rows.iter()), content.kind.pulp_type.into(), domain.into()];
-    let statement = db::sql(&sql::insert(content, &columns), values);
+    let rows: Vec<sql::Row<'_>> = members.iter().map(row).collect::<anyhow::Result<_>>()?;
+    let values = [sql::rows(&rows)?, content.kind.pulp_type.into(), domain.into()];
+    let statement = db::sql(&sql::insert(content, &sql::columns(&rows)?), values);
     let inserted = NewUnit::find_by_statement(statement).all(&**txn).await?;
-    let inserted: HashMap<String, Uuid> =
-        inserted.into_iter().map(|row| (row.content_id.to_string(), row.content_id)).collect();
-    new.extend(inserted.values());
+    let inserted: HashSet<Uuid> = inserted.into_iter().map(|row| row.content_id).collect();
 
-    let mut existing = Vec::new();
-    for (index, row) in members.iter().zip(&rows) {
-        match row.get("content_id").and_then(Value::as_str).and_then(|id| inserted.get(id)) {
-            Some(id) => saved[*index] = *id,
-            None => existing.push((*index, row)),
+    let (mut existing, mut existing_rows) = (Vec::new(), Vec::new());
+    for (index, row) in members.iter().zip(rows) {
+        match inserted.contains(&row.content_id) {
+            true => saved[*index] = row.content_id,
+            false => {
+                existing.push(*index);
+                existing_rows.push(row);
+            }
         }
     }
+    new.extend(inserted);
     if existing.is_empty() {
         return Ok(());
     }
-    let values = [json(existing.iter().map(|(_, row)| *row)), domain.into()];
+    let values = [sql::rows(&existing_rows)?, domain.into()];
     for found in FoundUnit::find_by_statement(db::sql(&sql::find(content), values)).all(&**txn).await? {
-        saved[existing[place(found.ordinal)?].0] = found.content_id;
+        saved[existing[place(found.ordinal)?]] = found.content_id;
     }
-    match existing.iter().find(|(index, _)| saved[*index].is_nil()) {
-        Some((index, _)) => anyhow::bail!("{} was not stored", units[*index].describe()),
+    match existing.iter().find(|index| saved[**index].is_nil()) {
+        Some(index) => anyhow::bail!("{} was not stored", units[*index].describe()),
         None => Ok(()),
     }
-}
-
-fn json<'a>(rows: impl Iterator<Item = &'a Map<String, Value>>) -> sea_orm::Value {
-    Value::Array(rows.cloned().map(Value::Object).collect()).into()
 }
 
 /// Where the bytes of an artifact of content can be fetched.

@@ -1,13 +1,32 @@
-//! Statements on the table of a type of content, from its declaration. `$1` is a JSON array of rows.
+//! Statements on the table of a type of content, from its declaration. `$1` is a JSON array of rows, as text.
 
 use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::ContentType;
 use crate::content_type::is_plain;
 
-/// Columns that units have a value for, as a list.
-pub(super) fn columns<'a>(names: impl Iterator<Item = &'a String>) -> anyhow::Result<String> {
-    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+/// A row as it is written.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Row<'a> {
+    pub(super) content_id: Uuid,
+    pub(super) pulp_domain_id: Uuid,
+    #[serde(flatten)]
+    pub(super) own: &'a Map<String, Value>,
+}
+
+/// Rows as the value of `$1`.
+pub(super) fn rows(rows: &[impl Serialize]) -> anyhow::Result<sea_orm::Value> {
+    Ok(serde_json::to_string(rows)?.into())
+}
+
+/// Columns that the rows have a value for, as a list.
+pub(super) fn columns(rows: &[Row<'_>]) -> anyhow::Result<String> {
+    let own = rows.iter().flat_map(|row| row.own.keys()).map(String::as_str);
+    let names: BTreeSet<&str> = own.chain(["content_id", "pulp_domain_id"]).collect();
     for name in &names {
         anyhow::ensure!(is_plain(name), "{name:?} is not a column");
     }
@@ -23,7 +42,7 @@ pub(super) fn insert(content: ContentType, columns: &str) -> String {
     format!(
         "WITH new AS (
              INSERT INTO {table} ({columns})
-             SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1) ORDER BY {key}
+             SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) ORDER BY {key}
              ON CONFLICT DO NOTHING RETURNING content_id),
          parent AS (
              INSERT INTO content (pulp_id, pulp_domain_id, pulp_type) SELECT content_id, $3, $2 FROM new)
@@ -63,7 +82,7 @@ fn known(content: ContentType, more: &str, join: &str) -> String {
         content.key.iter().map(|column| format!("held.{column} = unit.{column}")).collect();
     format!(
         "SELECT unit.ordinality AS ordinal, known.content_id{more}
-         FROM jsonb_populate_recordset(NULL::{table}, $1) WITH ORDINALITY AS unit
+         FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) WITH ORDINALITY AS unit
          CROSS JOIN LATERAL (
              SELECT content_id FROM {table} AS held
              WHERE held.pulp_domain_id = $2 AND {same} OFFSET 0) AS known{join}",
