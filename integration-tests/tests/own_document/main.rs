@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod document;
+mod other_domain;
 mod shape;
 mod values;
 
@@ -45,12 +46,7 @@ async fn every_list_takes_every_parameter_that_it_documents() {
     let population = Population::start().await;
     let document = population.get("/pulp/api/v3/docs/api.json").await;
     let operations = operations(&population, &document).await;
-    let hrefs: BTreeMap<String, String> = operations
-        .iter()
-        .filter_map(|one| {
-            Some((one.template.strip_prefix('{')?.strip_suffix('}')?.to_owned(), one.path.clone()))
-        })
-        .collect();
+    let hrefs = hrefs(&operations);
     let mut questions = Vec::new();
     for list in operations.iter().filter(|one| one.is_list()) {
         let objects = population.get(&format!("{}?limit=1000", list.path)).await["results"].clone();
@@ -70,6 +66,12 @@ async fn every_list_takes_every_parameter_that_it_documents() {
         .collect()
         .await;
     show(failures.concat());
+}
+
+/// The paths of objects that exist, by the parameters that stand for them.
+fn hrefs(operations: &[Operation]) -> BTreeMap<String, String> {
+    let alone = |one: &Operation| one.template.strip_prefix('{')?.strip_suffix('}').map(str::to_owned);
+    operations.iter().filter_map(|one| Some((alone(one)?, one.path.clone()))).collect()
 }
 
 /// Every filter with a value that fits, alone and within `q`, and with values that do not.
@@ -215,13 +217,7 @@ async fn with_unknown_ids(population: &Population, operation: &Operation) -> Vec
         return Vec::new();
     }
     let mut found = Vec::new();
-    // Those that look at the body first get one that they take.
-    let body = match operation.template.split_once('}').map_or("", |(_, action)| action) {
-        "set_label/" => json!({"key": "a", "value": "b"}),
-        "unset_label/" => json!({"key": "a"}),
-        "" if operation.id().ends_with("_cancel") => json!({"state": "canceled"}),
-        _ => json!({}),
-    };
+    let body = fitting_body(operation);
     let segments: Vec<&str> = operation.path.split('/').collect();
     let mut ids = segments.iter().filter(|part| part.len() == 36 || part.parse::<u32>().is_ok());
     let id = ids.next_back().unwrap();
@@ -258,6 +254,16 @@ async fn reads(population: &Population, document: &Value, operation: &Operation)
         found.extend(faults.iter().map(|fault| format!("{target}: {fault}")));
     }
     found
+}
+
+/// A body that an operation takes which looks at it before it looks for the object.
+fn fitting_body(operation: &Operation) -> Value {
+    match operation.template.split_once('}').map_or("", |(_, action)| action) {
+        "set_label/" => json!({"key": "a", "value": "b"}),
+        "unset_label/" => json!({"key": "a"}),
+        "" if operation.id().ends_with("_cancel") => json!({"state": "canceled"}),
+        _ => json!({}),
+    }
 }
 
 fn differs(operation: &Operation, target: &str, answer: &Answer, expected: u16) -> Option<String> {

@@ -94,6 +94,11 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// Whether it chooses objects; `q` does so by means of others.
+    pub(crate) fn chooses(&self) -> bool {
+        !["limit", "offset", "ordering", "fields", "exclude_fields", "q"].contains(&self.name)
+    }
+
     /// A value of the filter's type for what objects do not show.
     fn unseen(&self, hrefs: &BTreeMap<String, String>) -> String {
         if let Some((_, href)) = REFERENCES.iter().find(|(name, _)| *name == self.name) {
