@@ -1,7 +1,5 @@
 //! HTTP Basic authentication against the users of the database (R34).
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use entities::{db, password};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use moka::sync::Cache;
 use rand::Rng;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use sha2::Digest;
@@ -22,8 +21,11 @@ const SIMULTANEOUS: usize = 2;
 /// How long a request waits for its turn to have its password checked.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Verified credentials that are remembered; when there are more, all are forgotten.
-const REMEMBERED: usize = 1024;
+/// Verified credentials that are remembered at most.
+const REMEMBERED: u64 = 1024;
+
+/// How long credentials are remembered that are not used.
+const MEMORY: Duration = Duration::from_secs(3600);
 
 /// A hash that no password matches, as expensive to check as a real one: answers take as long for a user that does
 /// not exist.
@@ -46,7 +48,7 @@ pub struct User {
 /// of no use elsewhere, and no longer matches once the stored hash changes.
 pub struct Credentials {
     key: [u8; 32],
-    verified: Mutex<HashSet<[u8; 32]>>,
+    verified: Cache<[u8; 32], ()>,
     turns: Semaphore,
 }
 
@@ -54,7 +56,7 @@ impl Default for Credentials {
     fn default() -> Credentials {
         Credentials {
             key: rand::rng().random(),
-            verified: Mutex::default(),
+            verified: Cache::builder().max_capacity(REMEMBERED).time_to_idle(MEMORY).build(),
             turns: Semaphore::new(SIMULTANEOUS),
         }
     }
@@ -87,23 +89,19 @@ impl Credentials {
 
     async fn verify(&self, username: &str, password: String, stored: String) -> Result<bool> {
         let digest = self.digest(&[username, &password, &stored]);
-        if self.lock().contains(&digest) {
+        if self.verified.get(&digest).is_some() {
             return Ok(true);
         }
         let busy = |_| Error::Unavailable("Too many logins at once; try again later.".into());
         let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await.map_err(busy)?;
-        if self.lock().contains(&digest) {
+        if self.verified.get(&digest).is_some() {
             return Ok(true);
         }
         let verified = tokio::task::spawn_blocking(move || password::verify(&password, &stored)).await;
         drop(turn);
         let verified = verified.map_err(|error| Error::Internal(error.into()))?;
         if verified {
-            let mut known = self.lock();
-            if known.len() >= REMEMBERED {
-                known.clear();
-            }
-            known.insert(digest);
+            self.verified.insert(digest, ());
         }
         Ok(verified)
     }
@@ -115,10 +113,6 @@ impl Credentials {
             digest.update(part.as_bytes());
         }
         digest.finalize().into()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,7 +166,8 @@ mod tests {
         for _ in 0..2 {
             assert!(credentials.verify("admin", "password".into(), stored.clone()).await.unwrap());
         }
-        assert_eq!(credentials.lock().len(), 1);
+        credentials.verified.run_pending_tasks();
+        assert_eq!(credentials.verified.entry_count(), 1);
         assert!(!credentials.verify("admin", "password".into(), "!".into()).await.unwrap());
     }
 }

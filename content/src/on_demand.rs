@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::Utc;
-use entities::checksum::{Algorithm, Digests, Expected};
+use entities::checksum::{Algorithm, Expected};
 use entities::{Pulp, Result, db, remote, remote_artifact};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -92,7 +92,7 @@ async fn sources(pulp: &Pulp, content_artifact: Uuid) -> Result<Vec<Source>> {
     let remotes = remote::Entity::find().filter(remote::Column::PulpId.is_in(ids)).all(&pulp.db).await?;
     let source = |artifact: remote_artifact::Model| {
         let remote = remotes.iter().find(|remote| remote.pulp_id == artifact.remote_id)?.clone();
-        let expected = expected(&artifact);
+        let expected = artifact.expected();
         Some(Source { remote, artifact, expected })
     };
     let allowed = &pulp.settings.allowed_content_checksums;
@@ -103,24 +103,9 @@ async fn sources(pulp: &Pulp, content_artifact: Uuid) -> Result<Vec<Source>> {
     Ok(rows.into_iter().filter_map(source).filter(usable).collect())
 }
 
-fn expected(artifact: &remote_artifact::Model) -> Expected {
-    let artifact = artifact.clone();
-    Expected {
-        size: artifact.size.and_then(|size| size.try_into().ok()),
-        digests: Digests {
-            md5: artifact.md5,
-            sha1: artifact.sha1,
-            sha224: artifact.sha224,
-            sha256: artifact.sha256,
-            sha384: artifact.sha384,
-            sha512: artifact.sha512,
-        },
-    }
-}
-
 impl Source {
     fn known(&self) -> Known {
-        let sha256 = self.expected.digests.sha256.as_ref().map(|digest| digest.to_lowercase());
+        let sha256 = self.expected.digests.get(Algorithm::Sha256).map(str::to_lowercase);
         Known { sha256, modified: None, size: self.expected.size }
     }
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use entities::{Settings, db, settings};
+use backon::{ExponentialBuilder, Retryable};
+use entities::db::{self, Passing};
+use entities::{Settings, settings};
 use migration::Migrator;
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::error::Error as SqlxError;
@@ -15,9 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long one attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
-
-/// SQLSTATEs of a server that is there but not ready: starting, stopping, or out of connections.
-const NOT_YET: &[&str] = &["57P01", "57P02", "57P03", "53300"];
 
 /// Waits until the database takes connections.
 ///
@@ -31,50 +30,47 @@ pub(crate) async fn wait(settings: &Settings) -> anyhow::Result<()> {
         .parse()
         .with_context(|| format!("DATABASES make no valid address: {address}"))?;
     let options = options.disable_statement_logging();
-    let deadline = Instant::now() + PATIENCE;
-    let mut pause = Duration::from_millis(50);
-    let mut told = false;
-    loop {
-        let attempt = PgConnection::connect_with(&options);
-        let error = match tokio::time::timeout(ATTEMPT, attempt).await {
-            Ok(Ok(connection)) => {
-                // It was there to be tried; how it ends does not matter.
-                let _ = connection.close().await;
-                return Ok(());
-            }
-            Ok(Err(error)) if is_final(&error) => {
-                let error = match error {
-                    SqlxError::Database(error) => anyhow::anyhow!(error.message().to_owned()),
-                    error => error.into(),
-                };
-                return Err(error).with_context(|| {
-                    format!("the database refuses {address} (check DATABASES: USER, PASSWORD, NAME)")
-                });
-            }
-            Ok(Err(error)) => anyhow::Error::from(error),
-            Err(_) => anyhow::anyhow!("no answer within {} s", ATTEMPT.as_secs()),
-        };
-        if Instant::now() + pause > deadline {
-            return Err(error).with_context(|| {
-                format!(
-                    "no database at {address} after {} s (is it running? check DATABASES)",
-                    PATIENCE.as_secs()
-                )
-            });
-        }
-        if !told {
+    let attempt = || async {
+        let attempt = tokio::time::timeout(ATTEMPT, PgConnection::connect_with(&options)).await;
+        let slow = |_| SqlxError::Io(std::io::ErrorKind::TimedOut.into());
+        // It was there to be tried; how it ends does not matter.
+        let _ = attempt.map_err(slow).flatten()?.close().await;
+        Ok(())
+    };
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times()
+        .with_jitter();
+    let (began, mut told) = (Instant::now(), false);
+    let is_early = |error: &SqlxError| !is_final(error) && began.elapsed() < PATIENCE;
+    let waited = attempt.retry(pauses).when(is_early).notify(|error, _| {
+        if !std::mem::replace(&mut told, true) {
             tracing::warn!(%error, "no database at {address} yet, trying for {} s", PATIENCE.as_secs());
-            told = true;
         }
-        tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
-    }
+    });
+    let Err(error) = waited.await else { return Ok(()) };
+    let what = match is_final(&error) {
+        true => format!("the database refuses {address} (check DATABASES: USER, PASSWORD, NAME)"),
+        false => {
+            let waited = PATIENCE.as_secs();
+            format!("no database at {address} after {waited} s (is it running? check DATABASES)")
+        }
+    };
+    let error = match error {
+        SqlxError::Database(error) => anyhow::anyhow!(error.message().to_owned()),
+        error => error.into(),
+    };
+    Err(error.context(what))
 }
 
-/// Whether no patience helps: the server answered, and will answer the same again.
+/// Whether waiting does not help: the server answered, and will answer the same again.
 fn is_final(error: &SqlxError) -> bool {
     match error {
-        SqlxError::Database(error) => error.code().is_none_or(|code| !NOT_YET.contains(&code.as_ref())),
+        // A pooler refuses a login with a code of the class of broken connections.
+        SqlxError::Database(error) => error
+            .code()
+            .is_none_or(|code| code.starts_with("08") || Passing::of(&code) != Some(Passing::Away)),
         SqlxError::Configuration(_) | SqlxError::Tls(_) => true,
         _ => false,
     }

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
-use crate::checksum::Digests;
+use crate::checksum::{Algorithm, Digests};
 use crate::storage::{Staged, Storage};
 use crate::{Result, db};
 
@@ -50,14 +50,9 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     /// All digests that are known.
     pub fn digests(&self) -> Digests {
-        Digests {
-            md5: self.md5.clone(),
-            sha1: self.sha1.clone(),
-            sha224: self.sha224.clone(),
-            sha256: Some(self.sha256.clone()),
-            sha384: self.sha384.clone(),
-            sha512: self.sha512.clone(),
-        }
+        let sha256 = Some(self.sha256.clone());
+        let [md5, sha1, sha224] = [&self.md5, &self.sha1, &self.sha224].map(Clone::clone);
+        [md5, sha1, sha224, sha256, self.sha384.clone(), self.sha512.clone()].into()
     }
 }
 
@@ -142,9 +137,10 @@ pub async fn touch(
 
 async fn insert(txn: &DatabaseTransaction, domain: Uuid, staged: &[&Staged]) -> Result<()> {
     // An array of the driver holds no nulls: a digest that is not known is the empty string on its way.
-    fn column(staged: &[&Staged], value: impl Fn(&Staged) -> Option<String>) -> sea_orm::Value {
-        staged.iter().map(|staged| value(staged).unwrap_or_default()).collect::<Vec<String>>().into()
-    }
+    let column = |algorithm| -> sea_orm::Value {
+        let digest = |staged: &&Staged| staged.digests.get(algorithm).unwrap_or_default().to_owned();
+        staged.iter().map(digest).collect::<Vec<_>>().into()
+    };
     if staged.is_empty() {
         return Ok(());
     }
@@ -157,16 +153,17 @@ async fn insert(txn: &DatabaseTransaction, domain: Uuid, staged: &[&Staged]) -> 
                            $9::text[])
                    AS new (id, size, md5, sha1, sha224, sha256, sha384, sha512)
                ON CONFLICT (pulp_domain_id, sha256) DO UPDATE SET timestamp_of_interest = clock_timestamp()";
+    let [md5, sha1, sha224, sha256, sha384, sha512] = Algorithm::ALL.map(column);
     let values = [
         domain.into(),
         staged.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>().into(),
         staged.iter().map(|staged| staged.size as i64).collect::<Vec<_>>().into(),
-        column(staged, |staged| staged.digests.md5.clone()),
-        column(staged, |staged| staged.digests.sha1.clone()),
-        column(staged, |staged| staged.digests.sha224.clone()),
-        column(staged, |staged| staged.digests.sha256.clone()),
-        column(staged, |staged| staged.digests.sha384.clone()),
-        column(staged, |staged| staged.digests.sha512.clone()),
+        md5,
+        sha1,
+        sha224,
+        sha256,
+        sha384,
+        sha512,
     ];
     txn.execute_raw(db::sql(sql, values)).await?;
     Ok(())

@@ -1,9 +1,9 @@
 //! Digests, computed while bytes stream past, and their comparison with what was announced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
+use sha2::digest::DynDigest;
 
 /// A digest algorithm, by the name of its column and field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,28 +47,10 @@ impl Algorithm {
     }
 }
 
-/// The digests of some bytes: lower-case hexadecimal, `None` where not known.
+/// The digests of some bytes that are known: lower-case hexadecimal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digests {
-    /// MD5.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub md5: Option<String>,
-    /// SHA-1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha1: Option<String>,
-    /// SHA-224.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha224: Option<String>,
-    /// SHA-256.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// SHA-384.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha384: Option<String>,
-    /// SHA-512.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha512: Option<String>,
-}
+#[serde(transparent)]
+pub struct Digests(BTreeMap<Algorithm, String>);
 
 /// Bytes that are not those that were announced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,65 +89,83 @@ pub struct Expected {
 impl Digests {
     /// Only the SHA-256.
     pub fn sha256(digest: impl Into<String>) -> Digests {
-        Digests { sha256: Some(digest.into()), ..Digests::default() }
+        Digests([(Algorithm::Sha256, digest.into())].into())
     }
 
     /// The digest of one algorithm.
     pub fn get(&self, algorithm: Algorithm) -> Option<&str> {
-        match algorithm {
-            Algorithm::Md5 => self.md5.as_deref(),
-            Algorithm::Sha1 => self.sha1.as_deref(),
-            Algorithm::Sha224 => self.sha224.as_deref(),
-            Algorithm::Sha256 => self.sha256.as_deref(),
-            Algorithm::Sha384 => self.sha384.as_deref(),
-            Algorithm::Sha512 => self.sha512.as_deref(),
-        }
+        self.0.get(&algorithm).map(String::as_str)
+    }
+
+    /// Sets the digest of one algorithm.
+    pub fn set(&mut self, algorithm: Algorithm, digest: impl Into<String>) {
+        self.0.insert(algorithm, digest.into());
+    }
+}
+
+/// Columns of digests, in the order of [`Algorithm::ALL`].
+impl From<[Option<String>; 6]> for Digests {
+    fn from(columns: [Option<String>; 6]) -> Digests {
+        let known = Algorithm::ALL.into_iter().zip(columns);
+        Digests(known.filter_map(|(algorithm, digest)| Some((algorithm, digest?))).collect())
     }
 }
 
 /// Computes the allowed digests of bytes as they come.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Digester {
     size: u64,
-    md5: Option<md5::Md5>,
-    sha1: Option<sha1::Sha1>,
-    sha224: Option<sha2::Sha224>,
-    sha256: sha2::Sha256,
-    sha384: Option<sha2::Sha384>,
-    sha512: Option<sha2::Sha512>,
+    running: BTreeMap<Algorithm, Box<dyn Running>>,
+}
+
+/// A digest that is being computed.
+trait Running: DynDigest + Send + Sync {
+    fn boxed_clone(&self) -> Box<dyn Running>;
+    fn finish(self: Box<Self>) -> Box<[u8]>;
+}
+
+impl<D: DynDigest + Clone + Send + Sync + 'static> Running for D {
+    fn boxed_clone(&self) -> Box<dyn Running> {
+        Box::new(self.clone())
+    }
+
+    fn finish(self: Box<Self>) -> Box<[u8]> {
+        self.finalize()
+    }
+}
+
+impl Clone for Box<dyn Running> {
+    fn clone(&self) -> Box<dyn Running> {
+        (**self).boxed_clone()
+    }
+}
+
+impl Algorithm {
+    fn start(self) -> Box<dyn Running> {
+        match self {
+            Algorithm::Md5 => Box::new(md5::Md5::default()),
+            Algorithm::Sha1 => Box::new(sha1::Sha1::default()),
+            Algorithm::Sha224 => Box::new(sha2::Sha224::default()),
+            Algorithm::Sha256 => Box::new(sha2::Sha256::default()),
+            Algorithm::Sha384 => Box::new(sha2::Sha384::default()),
+            Algorithm::Sha512 => Box::new(sha2::Sha512::default()),
+        }
+    }
 }
 
 impl Digester {
     /// A digester of the `allowed` algorithms (setting `ALLOWED_CONTENT_CHECKSUMS`), and SHA-256 in any case.
     pub fn new(allowed: &BTreeSet<Algorithm>) -> Digester {
-        fn wanted<D: Default>(allowed: &BTreeSet<Algorithm>, algorithm: Algorithm) -> Option<D> {
-            allowed.contains(&algorithm).then(D::default)
-        }
-        Digester {
-            size: 0,
-            md5: wanted(allowed, Algorithm::Md5),
-            sha1: wanted(allowed, Algorithm::Sha1),
-            sha224: wanted(allowed, Algorithm::Sha224),
-            sha256: sha2::Sha256::default(),
-            sha384: wanted(allowed, Algorithm::Sha384),
-            sha512: wanted(allowed, Algorithm::Sha512),
-        }
+        let wanted = allowed.iter().copied().chain([Algorithm::Sha256]);
+        Digester { size: 0, running: wanted.map(|algorithm| (algorithm, algorithm.start())).collect() }
     }
 
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        fn feed<D: sha2::Digest>(digester: &mut Option<D>, bytes: &[u8]) {
-            if let Some(digester) = digester {
-                digester.update(bytes);
-            }
-        }
         self.size += bytes.len() as u64;
-        self.sha256.update(bytes);
-        feed(&mut self.md5, bytes);
-        feed(&mut self.sha1, bytes);
-        feed(&mut self.sha224, bytes);
-        feed(&mut self.sha384, bytes);
-        feed(&mut self.sha512, bytes);
+        for digest in self.running.values_mut() {
+            digest.update(bytes);
+        }
     }
 
     /// How many bytes came so far.
@@ -173,19 +173,16 @@ impl Digester {
         self.size
     }
 
-    /// The digests of all the bytes. `sha256` is always there.
+    /// The digests of all the bytes. SHA-256 is always there.
     pub fn finish(self) -> Digests {
-        fn hexadecimal<D: sha2::Digest>(digester: Option<D>) -> Option<String> {
-            digester.map(|digester| hex::encode(digester.finalize()))
-        }
-        Digests {
-            md5: hexadecimal(self.md5),
-            sha1: hexadecimal(self.sha1),
-            sha224: hexadecimal(self.sha224),
-            sha256: hexadecimal(Some(self.sha256)),
-            sha384: hexadecimal(self.sha384),
-            sha512: hexadecimal(self.sha512),
-        }
+        let finish = |(algorithm, digest): (_, Box<dyn Running>)| (algorithm, hex::encode(digest.finish()));
+        Digests(self.running.into_iter().map(finish).collect())
+    }
+}
+
+impl std::fmt::Debug for Digester {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Digester").field("size", &self.size).field("running", &self.running.keys()).finish()
     }
 }
 
@@ -218,10 +215,10 @@ mod tests {
         digester.update(b"bc");
         assert_eq!(digester.size(), 3);
         let digests = digester.finish();
-        assert_eq!(digests.md5.as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
-        assert_eq!(digests.sha1.as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
+        assert_eq!(digests.get(Algorithm::Md5), Some("900150983cd24fb0d6963f7d28e17f72"));
+        assert_eq!(digests.get(Algorithm::Sha1), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(digests.sha256.as_deref(), Some(sha256));
+        assert_eq!(digests.get(Algorithm::Sha256), Some(sha256));
         assert!(
             Expected { size: Some(3), digests: Digests::sha256(sha256.to_uppercase()) }
                 .check(3, &digests)
@@ -234,7 +231,14 @@ mod tests {
     #[test]
     fn forbidden_digests_are_not_computed() {
         let digests = Digester::new(&BTreeSet::new()).finish();
-        assert_eq!(digests.md5, None);
-        assert!(digests.sha256.is_some());
+        assert_eq!(digests.get(Algorithm::Md5), None);
+        assert!(digests.get(Algorithm::Sha256).is_some());
+    }
+    #[test]
+    fn expectations_are_written_flat() {
+        let expected = Expected { size: Some(3), digests: Digests::sha256("ab") };
+        let json = serde_json::json!({"size": 3, "sha256": "ab"});
+        assert_eq!(serde_json::to_value(&expected).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Expected>(json).unwrap(), expected);
     }
 }

@@ -146,15 +146,56 @@ pub fn code(error: &DbErr) -> Option<String> {
     Some(cause.as_database_error()?.code()?.into_owned())
 }
 
-/// Whether the same statement may succeed when it is repeated: nobody answered, or the server is stopping, starting,
-/// out of resources or was not free. The outcome of the failed attempt is unknown.
+/// Why a statement failed that may succeed when it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// The server could not be reached: it is starting, stopping or full, or the connection broke.
+    Away,
+    /// The server could not do it now: another transaction or a lack of resources was in the way.
+    Busy,
+}
+
+impl Passing {
+    /// What this SQLSTATE says; none if the statement would fail again.
+    pub fn of(code: &str) -> Option<Passing> {
+        const AWAY: [&str; 6] = ["08", "53300", "57P01", "57P02", "57P03", "57P05"];
+        const BUSY: [&str; 6] = ["25P03", "40", "53", "55P03", "57", "58"];
+        let is_in = |classes: [&str; 6]| classes.iter().any(|class| code.starts_with(class));
+        if is_in(AWAY) {
+            return Some(Passing::Away);
+        }
+        is_in(BUSY).then_some(Passing::Busy)
+    }
+}
+
+/// Whether the same statement may succeed when it is repeated: the server did not answer, is not there, or was busy. The
+/// outcome of the failed attempt is unknown.
 pub fn is_passing(error: &DbErr) -> bool {
     match code(error) {
-        Some(code) => {
-            ["08", "40", "53", "55P03", "57", "58", "25P03"].iter().any(|class| code.starts_with(class))
-        }
+        Some(code) => Passing::of(&code).is_some(),
         None => {
             matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_pass_are_told_from_those_that_stay() {
+        for (code, expected) in [
+            ("08006", Some(Passing::Away)),
+            ("53300", Some(Passing::Away)),
+            ("57P01", Some(Passing::Away)),
+            ("53100", Some(Passing::Busy)),
+            ("40P01", Some(Passing::Busy)),
+            ("57014", Some(Passing::Busy)),
+            ("23505", None),
+            ("42P01", None),
+        ] {
+            assert_eq!(Passing::of(code), expected, "{code}");
         }
     }
 }

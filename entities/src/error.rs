@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
+use crate::db::Passing;
+
 /// Messages per field, as DRF shows them; `non_field_errors` for the object as a whole.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
@@ -96,9 +98,6 @@ impl From<DbErr> for Error {
     }
 }
 
-/// SQLSTATEs of a server that is starting, stopping, or full; and the class of broken connections.
-const AWAY: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "53300", "08"];
-
 /// Whether a statement failed because the database could not be reached, not because of what it said.
 fn is_away(error: &DbErr) -> bool {
     let (DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
@@ -110,7 +109,7 @@ fn is_away(error: &DbErr) -> bool {
             true
         }
         sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| AWAY.iter().any(|away| code.starts_with(away)))
+            error.code().is_some_and(|code| Passing::of(&code) == Some(Passing::Away))
         }
         _ => false,
     }

@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Expected;
+
 /// One row of `remote_artifact`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -38,3 +40,14 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What its bytes have to be.
+    pub fn expected(&self) -> Expected {
+        let digests = [&self.md5, &self.sha1, &self.sha224, &self.sha256, &self.sha384, &self.sha512];
+        Expected {
+            size: self.size.and_then(|size| size.try_into().ok()),
+            digests: digests.map(Clone::clone).into(),
+        }
+    }
+}

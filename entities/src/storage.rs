@@ -159,7 +159,7 @@ pub struct Writer {
 pub struct Staged {
     /// Length in bytes.
     pub size: u64,
-    /// Digests; `sha256` is always there.
+    /// Digests; SHA-256 is always there.
     pub digests: Digests,
     place: Place,
 }
@@ -231,7 +231,7 @@ impl Writer {
 impl Staged {
     /// The digest that names the bytes.
     pub fn sha256(&self) -> &str {
-        self.digests.sha256.as_deref().unwrap_or_default()
+        self.digests.get(Algorithm::Sha256).unwrap_or_default()
     }
 }
 

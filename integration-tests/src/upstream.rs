@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use entities::checksum::Digester;
+use entities::checksum::{Algorithm, Digester};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
@@ -154,7 +154,7 @@ pub fn line(path: &str, bytes: &[u8]) -> String {
 pub fn sha256(bytes: &[u8]) -> String {
     let mut digester = Digester::new(&Default::default());
     digester.update(bytes);
-    digester.finish().sha256.unwrap()
+    digester.finish().get(Algorithm::Sha256).unwrap_or_default().to_owned()
 }
 
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {

@@ -81,20 +81,13 @@ fn check(request: &Request, values: &Values, staged: &Staged) -> Result<()> {
     let allowed = &request.context.pulp.settings.allowed_content_checksums;
     let mut digests = Digests::default();
     for algorithm in Algorithm::ALL {
-        let Some(digest) = values.text(algorithm.as_str()).map(str::to_owned) else { continue };
+        let Some(digest) = values.text(algorithm.as_str()) else { continue };
         if algorithm != Algorithm::Sha256 && !allowed.contains(&algorithm) {
             let name = algorithm.as_str();
             let message = format!("Checksum algorithm {name} is forbidden by ALLOWED_CONTENT_CHECKSUMS.");
             return Err(Error::field(name, message));
         }
-        match algorithm {
-            Algorithm::Md5 => digests.md5 = Some(digest),
-            Algorithm::Sha1 => digests.sha1 = Some(digest),
-            Algorithm::Sha224 => digests.sha224 = Some(digest),
-            Algorithm::Sha256 => digests.sha256 = Some(digest),
-            Algorithm::Sha384 => digests.sha384 = Some(digest),
-            Algorithm::Sha512 => digests.sha512 = Some(digest),
-        }
+        digests.set(algorithm, digest);
     }
     let size = values.get("size").and_then(serde_json::Value::as_u64);
     Expected { size, digests }.check(staged.size, &staged.digests)?;

@@ -83,9 +83,10 @@ async fn record(population: &Population) -> BTreeMap<String, Value> {
     let mut seen = BTreeMap::new();
     for (list, page) in lists {
         for object in page["results"].as_array().unwrap() {
-            let read = population.get(&href(object)).await;
-            if read != *object {
-                seen.insert(names.text(&href(object)), normal(&only_changes(object, &read), &names));
+            let (read, listed) = (population.get(&href(object)).await, normal(object, &names));
+            let read = normal(&read, &names);
+            if read != listed {
+                seen.insert(names.text(&href(object)), only_changes(&listed, &read));
             }
         }
         seen.insert(names.text(&list), normal(&page, &names));

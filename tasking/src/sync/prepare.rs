@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use entities::artifact;
+use entities::checksum::Algorithm;
 use entities::remote;
 use entities::storage::Staged;
 use futures_util::TryStreamExt;
@@ -90,15 +91,16 @@ impl Prepare {
             .filter(|(artifact, is_stored)| !**is_stored && self.wants(artifact) && artifact.sha256.is_none())
             .map(|(artifact, _)| artifact)
             .collect();
-        let digests: Vec<String> =
-            missing.iter().filter_map(|artifact| artifact.expected.digests.sha256.clone()).collect();
+        let digest =
+            |artifact: &DeclaredArtifact| artifact.expected.digests.get(Algorithm::Sha256).map(str::to_owned);
+        let digests: Vec<String> = missing.iter().filter_map(|artifact| digest(artifact)).collect();
         let held = match digests.is_empty() {
             true => HashMap::new(),
             false => artifact::find_by_sha256(&self.cx.pulp().db, self.cx.domain(), &digests).await?,
         };
         let mut asked: HashSet<String> = HashSet::new();
-        missing.retain(|artifact| match &artifact.expected.digests.sha256 {
-            Some(digest) => !held.contains_key(digest) && asked.insert(digest.clone()),
+        missing.retain(|artifact| match digest(artifact) {
+            Some(digest) => !held.contains_key(&digest) && asked.insert(digest),
             None => true,
         });
         let downloads: FuturesUnordered<_> = missing

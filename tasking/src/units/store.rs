@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entities::artifact;
+use entities::checksum::Algorithm;
 use entities::storage::Staged;
 use uuid::Uuid;
 
@@ -31,8 +32,8 @@ pub(crate) async fn store(
         .iter()
         .flat_map(|unit| &unit.artifacts)
         .filter_map(digest)
-        .filter(|digest| !artifacts.contains_key(digest.as_str()))
-        .cloned()
+        .filter(|digest| !artifacts.contains_key(*digest))
+        .map(str::to_owned)
         .collect();
     if !others.is_empty() {
         let stored = artifact::touch(&**txn, cx.domain(), &Vec::from_iter(others)).await?;
@@ -45,6 +46,6 @@ pub(crate) async fn store(
 }
 
 /// What the bytes are known by.
-fn digest(artifact: &DeclaredArtifact) -> Option<&String> {
-    artifact.sha256.as_ref().or(artifact.expected.digests.sha256.as_ref())
+fn digest(artifact: &DeclaredArtifact) -> Option<&str> {
+    artifact.sha256.as_deref().or_else(|| artifact.expected.digests.get(Algorithm::Sha256))
 }
