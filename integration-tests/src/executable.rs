@@ -1,6 +1,6 @@
 //! The `pulpcore` command under test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Names another executable to test than the one of the same build.
@@ -20,6 +20,12 @@ pub fn path() -> PathBuf {
              executable in {VARIABLE}"
         )
     })
+}
+
+/// What a benchmark measures in turns: this build, and the one that `BASELINE` names, if it names any.
+pub fn compared() -> Vec<(&'static str, PathBuf)> {
+    let baseline = std::env::var_os("BASELINE").map(|path| ("baseline", path.into()));
+    std::iter::once(("this build", path())).chain(baseline).collect()
 }
 
 /// A program of the build that made this test or this program, if it is there.
@@ -56,12 +62,12 @@ pub(crate) fn call(path: PathBuf, environment: &[(String, String)]) -> Command {
     command
 }
 
-/// Runs it to its end and answers what it printed.
+/// Runs an executable to its end and returns what it printed.
 ///
 /// # Panics
 /// If it fails.
-pub fn run(environment: &[(String, String)], arguments: &[&str]) -> String {
-    let output = command(environment).args(arguments).output().unwrap();
+pub fn run(executable: &Path, environment: &[(String, String)], arguments: &[&str]) -> String {
+    let output = call(executable.into(), environment).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),

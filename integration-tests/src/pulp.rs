@@ -27,6 +27,7 @@ pub struct Builder {
     under_test: bool,
     supervised: bool,
     without_redis: bool,
+    executable: PathBuf,
     environment: Vec<(String, String)>,
 }
 
@@ -40,6 +41,7 @@ impl Default for Builder {
             under_test: false,
             supervised: false,
             without_redis: false,
+            executable: executable::path(),
             environment: Vec::new(),
         }
     }
@@ -88,6 +90,12 @@ impl Builder {
         Builder { managers: 0, without_redis: true, ..self }.set("PULP_USE_NEW_WORKER_STYLE", true)
     }
 
+    /// Another executable than the one under test, for comparisons.
+    #[must_use]
+    pub fn executable(self, executable: PathBuf) -> Self {
+        Builder { executable, ..self }
+    }
+
     /// A setting, by the name of its environment variable.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
@@ -102,7 +110,7 @@ impl Builder {
     pub async fn start(self) -> Pulp {
         let directory = tempfile::Builder::new().prefix("pulp-").tempdir().unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        template::copy_to(&directory.path().join("services"));
+        template::copy_to(&directory.path().join("services"), &self.executable);
         let services = Services::start(&directory.path().join("services"), self.durable, self.sessions);
         let (api, content) = (free_address(), free_address());
         let content_origin = format!("http://{content}");
@@ -118,6 +126,7 @@ impl Builder {
             services: Some(services),
             processes: Vec::new(),
             under_test: self.under_test,
+            executable: self.executable,
             supervisord: None,
             directory,
         };
@@ -154,6 +163,7 @@ pub struct Pulp {
     /// Its processes, by start.
     pub processes: Vec<Process>,
     under_test: bool,
+    executable: PathBuf,
     supervisord: Option<Supervisord>,
     services: Option<Services>,
     directory: TempDir,
@@ -177,7 +187,7 @@ impl Pulp {
     pub fn spawn(&mut self, name: &str, arguments: &[&str]) {
         let mut command = match self.under_test && arguments.first() == Some(&"worker") {
             true => executable::command_under_test(&self.environment),
-            false => executable::command(&self.environment),
+            false => executable::call(self.executable.clone(), &self.environment),
         };
         command.args(arguments);
         self.processes.push(Process::start(name, command, self.directory.path()));

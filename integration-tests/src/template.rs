@@ -9,9 +9,9 @@ use std::process::Command;
 use crate::pulp::PASSWORD;
 use crate::{Services, executable};
 
-/// Copies the template to `target`; makes it first if this build of `pulpcore` has none yet.
-pub(crate) fn copy_to(target: &Path) {
-    let template = path();
+/// Copies the template of an `executable` to `target`; creates it first if there is none yet.
+pub(crate) fn copy_to(target: &Path, executable: &Path) {
+    let template = path(executable);
     let root = template.parent().unwrap();
     std::fs::create_dir_all(root).unwrap();
     // Postgres, which runs under an account of its own if we are root, must be able to come here.
@@ -20,7 +20,7 @@ pub(crate) fn copy_to(target: &Path) {
     lock.lock().unwrap();
     if !template.exists() {
         remove_others(root);
-        make(&template);
+        make(&template, executable);
     }
     let status =
         Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(target).status().unwrap();
@@ -28,8 +28,7 @@ pub(crate) fn copy_to(target: &Path) {
 }
 
 /// Where the template of this build is: outside of the build's folder, whose path may be too long for sockets.
-fn path() -> PathBuf {
-    let executable = executable::path();
+fn path(executable: &Path) -> PathBuf {
     let metadata = executable.metadata().unwrap();
     let mut hasher = DefaultHasher::new();
     (executable, metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(&mut hasher);
@@ -46,13 +45,13 @@ fn remove_others(root: &Path) {
     }
 }
 
-fn make(template: &Path) {
+fn make(template: &Path, executable: &Path) {
     let unfinished = template.with_extension("new");
     let settings = tempfile::tempdir().unwrap();
     let services = Services::start(&unfinished, false, None);
     let environment = crate::pulp::environment(settings.path(), &services.environment, "http://localhost");
-    executable::run(&environment, &["migrate"]);
-    executable::run(&environment, &["reset-admin-password", "--password", PASSWORD]);
+    executable::run(executable, &environment, &["migrate"]);
+    executable::run(executable, &environment, &["reset-admin-password", "--password", PASSWORD]);
     services.stop();
     std::fs::rename(unfinished, template).unwrap();
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use crate::{Process, template, until};
+use crate::{Process, executable, template, until};
 
 /// What makes times of commits known, and commits survive a crash of the server if not of the machine. A client that
 /// connects and then says nothing, because it is stopped or stalled, keeps Postgres from stopping until its time is over.
@@ -41,7 +41,7 @@ pub struct Servers {
 impl Servers {
     /// Starts both on a copy of the migrated template.
     pub async fn start(directory: &Path) -> Servers {
-        template::copy_to(&directory.join("services"));
+        template::copy_to(&directory.join("services"), &executable::path());
         let run = directory.join("run");
         std::fs::create_dir_all(&run).unwrap();
         std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o777)).unwrap();
