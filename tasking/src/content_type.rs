@@ -1,12 +1,13 @@
-//! What a type of content is: the kind of its units, the table of what is special to them, and what identifies one.
+//! What a type of content is: the kind of its units, the table of what is special to them, and what
+//! identifies one.
 
 use entities::Kind;
 use serde::Serialize;
 
 /// A type of content, as a plugin declares it: a small value that needs no registration.
 ///
-/// What all content has in common is in core's tables. What is special to the type is a row of a table that the plugin
-/// creates in a migration. Its first two columns and the unique key are those of every such table:
+/// What all content has in common is in core's tables. What is special to the type is a row of a table that
+/// the plugin creates in a migration. Its first two columns and the unique key are those of every such table:
 ///
 /// ```sql
 /// CREATE TABLE python_package (
@@ -19,7 +20,8 @@ use serde::Serialize;
 /// );
 /// ```
 ///
-/// Units are written and looked up a few hundred at a time, so the key needs its index, with the domain first.
+/// Units are written and looked up a few hundred at a time, so the key needs its index, with the domain
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentType {
     /// How the units are called in `pulp_type`, hrefs and PRNs.
@@ -33,7 +35,8 @@ pub struct ContentType {
 /// What is special to one unit: a row of the type's own table, without `content_id` and `pulp_domain_id`.
 ///
 /// The names of the fields are those of the columns; what a field serialises to is what
-/// `jsonb_populate_recordset` reads into the column: text, numbers, booleans, null, arrays, objects for `jsonb`.
+/// `jsonb_populate_recordset` reads into the column: text, numbers, booleans, null, arrays, objects for
+/// `jsonb`.
 ///
 /// ```
 /// use entities::Kind;
@@ -65,9 +68,8 @@ pub trait Content: Serialize + Send + 'static {
 impl ContentType {
     /// A type of content with a table and a natural key.
     ///
-    /// # Panics
-    /// If there is no key, or a name is not one of lower-case letters, digits and underscores. In a constant, the
-    /// compiler says so.
+    /// # Panics If there is no key, or a name is not one of lower-case letters, digits and underscores. In a
+    /// constant, the compiler says so.
     pub const fn new(kind: &'static Kind, table: &'static str, key: &'static [&'static str]) -> ContentType {
         assert!(is_plain(table), "the table needs a plain name");
         assert!(!key.is_empty(), "a type of content needs a natural key");

@@ -35,15 +35,15 @@ struct Inner {
     claim: Claim,
     origin: Origin,
     working_directory: PathBuf,
-    /// Whether it was made.
+    /// Whether it was created.
     used_directory: OnceLock<()>,
     canceled: CancellationToken,
     tasks: Arc<Tasks>,
 }
 
 impl TaskContext {
-    /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to stop;
-    /// `tasks` is what the worker can run, with the types of repositories.
+    /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to
+    /// stop; `tasks` is what the worker can run, with the types of repositories.
     pub fn new(
         dispatcher: Dispatcher,
         claim: Claim,
@@ -91,7 +91,7 @@ impl TaskContext {
         self.0.tasks.repositories().get(pulp_type)
     }
 
-    /// A directory for this task alone, made when it is first asked for and removed when the task ends.
+    /// A directory for this task alone, created when it is first asked for and removed when the task ends.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -135,7 +135,7 @@ impl TaskContext {
         Ok(FencedTransaction { txn, claim: self.0.claim })
     }
 
-    /// Records what the task made, in the transaction that makes it visible (T09).
+    /// Records what the task created, in the transaction that makes it visible (T09).
     pub async fn created(
         &self,
         txn: &FencedTransaction,
@@ -144,7 +144,8 @@ impl TaskContext {
         prn: &Prn,
     ) -> anyhow::Result<()> {
         let sql = "INSERT INTO created_resource (task_id, position, object_id, href, prn)
-                   SELECT $1, coalesce(max(position) + 1, 0), $2, $3, $4 FROM created_resource WHERE task_id = $1";
+                   SELECT $1, coalesce(max(position) + 1, 0), $2, $3, $4
+                   FROM created_resource WHERE task_id = $1";
         let values = [self.task_id().into(), id.into(), href.as_str().into(), prn.as_str().into()];
         txn.execute_raw(db::sql(sql, values)).await?;
         Ok(())
@@ -155,8 +156,8 @@ impl TaskContext {
         Progress::start(self, message, code, total).await
     }
 
-    /// Dispatches a child: same domain, user and correlation id (T12). It may start at once, or after this task;
-    /// never wait for it.
+    /// Dispatches a child: same domain, user and correlation id (T12). It may start at once, or after this
+    /// task; never wait for it.
     ///
     /// # Errors
     /// If the database is away, or this task was canceled or given up meanwhile.

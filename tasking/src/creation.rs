@@ -1,4 +1,5 @@
-//! Content from bytes that a user brings: an artifact, an upload or a URL, read by the plugin's parser (C06, C07, C08).
+//! Content from bytes that a user brings: an artifact, an upload or a URL, read by the plugin's parser (C06,
+//! C07, C08).
 
 use std::future::Future;
 use std::ops::Range;
@@ -71,15 +72,16 @@ impl Creation {
         }
     }
 
-    /// Stores the bytes, lets `parse` make a unit of them, finds or creates that unit (C07), and adds it to the
-    /// repository if there is one (C08). Returns the unit.
+    /// Stores the bytes, lets `parse` make a unit of them, finds or creates that unit (C07), and adds it to
+    /// the repository if there is one (C08). Returns the unit.
     ///
     /// ```no_run
     /// # use entities::Kind;
     /// # use tasking::creation::Creation;
     /// # use tasking::units::{DeclaredArtifact, Unit};
     /// # use tasking::{Content, ContentType, TaskContext};
-    /// # static NOTE: Kind = Kind { table: "content", pulp_type: "t.note", model: "t.note", path: "content/t/notes" };
+    /// # static NOTE: Kind =
+    /// #     Kind { table: "content", pulp_type: "t.note", model: "t.note", path: "content/t/notes" };
     /// # #[derive(serde::Serialize)]
     /// # struct Note { title: String, sha256: String }
     /// # impl Content for Note {
@@ -98,9 +100,8 @@ impl Creation {
     /// # }
     /// ```
     ///
-    /// # Errors
-    /// If the bytes are not there or not those that were announced, the parser refuses them, or the repository does not
-    /// take the unit.
+    /// # Errors If the bytes are not there or not those that were announced, the parser refuses them, or the
+    /// repository does not take the unit.
     pub async fn run<F: Future<Output = anyhow::Result<Unit>> + Send>(
         self,
         cx: &TaskContext,
@@ -155,8 +156,8 @@ impl StoredBytes {
         Ok(bytes.freeze())
     }
 
-    /// A copy in the working directory of the task, for parsers that seek, such as those of archives. It goes with the
-    /// task.
+    /// A copy in the working directory of the task, for parsers that seek, such as those of archives. It goes
+    /// with the task.
     ///
     /// # Errors
     /// If the copy cannot be written, or the storage is away.

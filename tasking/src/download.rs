@@ -1,4 +1,5 @@
-//! Downloads from remotes: HTTP with the remote's TLS, proxy, credentials and limits, or files of this machine.
+//! Downloads from remotes: HTTP with the remote's TLS, proxy, credentials and limits, or files of this
+//! machine.
 
 mod client;
 mod error;
@@ -42,7 +43,7 @@ struct Inner {
     rate: RateLimit,
 }
 
-/// An answer whose bytes are still to come.
+/// A response whose bytes are still to come.
 pub struct Body {
     /// The upstream's headers; empty for a local file.
     pub headers: HeaderMap,
@@ -89,7 +90,7 @@ impl Downloader {
         self.0.concurrency
     }
 
-    /// Asks for a URL once, without retries; an answer other than success is an error.
+    /// Asks for a URL once, without retries; a response other than success is an error.
     pub async fn open(&self, url: &str) -> Result<Body, DownloadError> {
         self.0.rate.wait().await;
         if let Some(path) = url.strip_prefix("file://") {
@@ -121,8 +122,8 @@ impl Downloader {
         })
     }
 
-    /// Downloads a URL into the staging area, checking length and digests on the way (D09). Failures that may pass
-    /// are tried again with growing pauses.
+    /// Downloads a URL into the staging area, checking length and digests on the way (D09). Failures that may
+    /// pass are tried again with growing pauses.
     pub async fn fetch(&self, url: &str, expected: &Expected) -> Result<Staged, DownloadError> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(300))
@@ -143,7 +144,7 @@ impl Downloader {
             let mut writer = self.0.pulp.storage.writer();
             while let Some(bytes) = body.stream.try_next().await? {
                 writer.write(bytes).await.map_err(|cause| error(Failure::Save(cause)))?;
-                // Nobody may fill the disk by sending more than was announced.
+                // More than was announced must not fill the disk.
                 if let Some(size) = expected.size.filter(|size| writer.size() > *size) {
                     return Err(error(Failure::TooLong { expected: size }));
                 }

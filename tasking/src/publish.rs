@@ -5,8 +5,10 @@
 //! # use tasking::publish::Publication;
 //! # use tasking::TaskContext;
 //! # use uuid::Uuid;
-//! # static PUBLICATION: Kind = Kind { table: "publication", pulp_type: "t.t", model: "t.t", path: "publications/t/t" };
-//! # async fn publish(cx: TaskContext, version: repository_version::Model, files: Vec<(String, Uuid)>) -> anyhow::Result<()> {
+//! # static PUBLICATION: Kind =
+//! #     Kind { table: "publication", pulp_type: "t.t", model: "t.t", path: "publications/t/t" };
+//! # type Files = Vec<(String, Uuid)>;
+//! # async fn publish(cx: TaskContext, version: repository_version::Model, files: Files) -> anyhow::Result<()> {
 //! let mut publication = Publication::of(&cx, &version, &PUBLICATION);
 //! for (path, content_artifact) in files {
 //!     publication.artifact(&path, content_artifact).await?;
@@ -39,10 +41,11 @@ const METADATA: usize = 200;
 const ADD_ARTIFACTS: &str = "
     INSERT INTO published_artifact (pulp_id, publication_id, content_artifact_id, relative_path)
     SELECT id, $1, file, path FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS new (id, file, path)
-    ON CONFLICT (publication_id, relative_path) DO NOTHING RETURNING content_artifact_id AS file, relative_path";
+    ON CONFLICT (publication_id, relative_path) DO NOTHING
+    RETURNING content_artifact_id AS file, relative_path";
 
-/// A publication in the making. Dropped without [`Publication::finish`], it stays invisible; the end of the task
-/// removes it.
+/// A publication in the making. Dropped without [`Publication::finish`], it stays invisible; the end of the
+/// task removes it.
 #[derive(Debug)]
 pub struct Publication<'a> {
     cx: &'a TaskContext,

@@ -1,5 +1,5 @@
-//! What a process can run: tasks, from a name and arguments to a running future, and the types of repositories they
-//! work on.
+//! What a process can run: tasks, from a name and arguments to a running future, and the types of
+//! repositories they work on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Tasks {
     /// Adds a task.
     ///
     /// # Panics
-    /// If the name is taken: two plugins claim it, which no run of the process can mend.
+    /// If the name is taken: two plugins claim it, which no run of the process can repair.
     #[must_use]
     pub fn with<T: Task>(mut self) -> Tasks {
         let taken = self.starts.insert(T::NAME, start::<T>).is_some();

@@ -1,4 +1,5 @@
-//! What a type of repository is: the content it takes, what is unique in a version, and what happens around completion.
+//! What a type of repository is: the content it takes, what is unique in a version, and what happens around
+//! completion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +17,16 @@ use crate::{ContentType, FencedTransaction, TaskContext};
 
 /// A type of repository, as a plugin declares it.
 ///
-/// A third party builds the value in its plugin and passes it on with its tasks; nothing is registered process-wide:
+/// A third party builds the value in its plugin and passes it on with its tasks; nothing is registered
+/// process-wide:
 ///
 /// ```
 /// # use entities::Kind;
 /// # use tasking::{ContentType, RepositoryType, Tasks};
 /// # static REPOSITORY: Kind =
-/// #     Kind { table: "repository", pulp_type: "file.file", model: "file.filerepository", path: "repositories/file/file" };
+/// #     Kind { table: "repository", pulp_type: "file.file", model: "file.file", path: "repositories/file/file" };
 /// # static CONTENT: Kind =
-/// #     Kind { table: "content", pulp_type: "file.file", model: "file.filecontent", path: "content/file/files" };
+/// #     Kind { table: "content", pulp_type: "file.file", model: "file.file", path: "content/file/files" };
 /// const FILE: ContentType = ContentType::new(&CONTENT, "file_content", &["relative_path", "sha256"]);
 ///
 /// let repositories = RepositoryType::new(&REPOSITORY).takes(FILE).paths(FILE, "relative_path");
@@ -49,8 +51,8 @@ pub(crate) struct RepositoryKey {
 
 /// What a plugin does around the completion of a version, beyond what it declares.
 pub trait Hooks: Send + Sync + 'static {
-    /// Called in the transaction that completes the version, before its keys are checked: may add and remove units, or
-    /// refuse the version by an error.
+    /// Called in the transaction that completes the version, before its keys are checked: may add and remove
+    /// units, or refuse the version by an error.
     fn before_completion<'a>(
         &'a self,
         _txn: &'a FencedTransaction,
@@ -59,8 +61,8 @@ pub trait Hooks: Send + Sync + 'static {
         async { Ok(()) }.boxed()
     }
 
-    /// Called after the version is complete, in the task that created it; publishes it if the repository wants that
-    /// (C23).
+    /// Called after the version is complete, in the task that created it; publishes it if the repository
+    /// wants that (C23).
     fn after_completion<'a>(
         &'a self,
         _cx: &'a TaskContext,
@@ -88,8 +90,9 @@ impl RepositoryType {
         self
     }
 
-    /// No two units of a version have the same values in these columns: an added unit takes the place of an older one,
-    /// two added ones are an error (C13). The columns need an index of the type's table, with the domain first.
+    /// No two units of a version have the same values in these columns: an added unit takes the place of an
+    /// older one, two added ones are an error (C13). The columns need an index of the type's table, with the
+    /// domain first.
     ///
     /// # Panics
     /// If a column is not named plainly.
@@ -98,8 +101,8 @@ impl RepositoryType {
         self.key(content, columns, false)
     }
 
-    /// As [`RepositoryType::unique`] for a column that is a path: moreover, no path is both a file and, for another
-    /// unit, a directory. The column has to be collated by bytes (`COLLATE "C"`).
+    /// As [`RepositoryType::unique`] for a column that is a path: moreover, no path is both a file and, for
+    /// another unit, a directory. The column has to be collated by bytes (`COLLATE "C"`).
     ///
     /// # Panics
     /// If the column is not named plainly.
@@ -136,8 +139,8 @@ impl RepositoryType {
         self.content.iter().any(|content| content.kind.pulp_type == pulp_type)
     }
 
-    /// Which of these units the repositories do not take, with their types: what a request that would add them is
-    /// refused for. Units that do not exist are passed over.
+    /// Which of these units the repositories do not take, with their types: what a request that would add
+    /// them is refused for. Units that do not exist are passed over.
     ///
     /// # Errors
     /// If the database is away.

@@ -10,7 +10,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::Tasks;
 
-/// A thousand years in minutes: a longer protection protects no more, and leaves the range of Postgres's times.
+/// A thousand years in minutes: a longer protection protects no more, and leaves the range of Postgres's
+/// times.
 const FOREVER: i64 = 1000 * 366 * 24 * 60;
 
 /// All of them.

@@ -1,7 +1,8 @@
 //! Units of content: declared by a plugin, looked up and written in bulk, and read back from a version.
 //!
-//! All statements work on a batch of units of one type. They must be right without statistics: the planner knows
-//! nothing of rows that were written a moment ago, so each look-up is forced (`OFFSET 0`) to be one step into an index.
+//! All statements work on a batch of units of one type. They must be right without statistics: the planner
+//! knows nothing of rows that were written a moment ago, so each look-up is forced (`OFFSET 0`) to be one
+//! step into an index.
 
 mod artifact;
 mod handle;

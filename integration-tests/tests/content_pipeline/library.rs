@@ -113,7 +113,8 @@ impl Library {
     /// How many units of each type the newest version has.
     pub(crate) async fn present(&self) -> Value {
         self.value(
-            "SELECT content_counts -> 'present' FROM repository_version WHERE complete ORDER BY number DESC LIMIT 1",
+            "SELECT content_counts -> 'present' FROM repository_version WHERE complete
+             ORDER BY number DESC LIMIT 1",
         )
         .await
     }

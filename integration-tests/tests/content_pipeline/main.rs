@@ -1,5 +1,5 @@
-//! The content pipeline of the core, with a content type that is not the file plugin's: several artifacts a unit, units
-//! without artifacts, units that refer to others, keys in a version, publications and uploads.
+//! The content pipeline of the core, with a content type that is not the file plugin's: several artifacts a
+//! unit, units without artifacts, units that refer to others, keys in a version, publications and uploads.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod library;
@@ -21,22 +21,25 @@ async fn units_come_with_their_artifacts_and_with_those_that_refer_to_them() {
     let all = json!({"shelf.book": 450, "shelf.series": 1, "shelf.membership": 450});
     assert_eq!(library.present().await, all);
     assert_eq!(library.pulp.stored("artifact").len(), 900, "text and signature of each");
-    let reports = task["progress_reports"].as_array().unwrap();
-    let done = |code: &str| {
+    let done = |task: &serde_json::Value, code: &str| {
+        let reports = task["progress_reports"].as_array().unwrap();
         let report = reports.iter().find(|report| report["code"] == code).unwrap();
         assert_eq!(report["state"], "completed");
         report["done"].as_i64().unwrap()
     };
-    assert_eq!(done("sync.downloading.artifacts"), 900);
-    assert!(done("associating.content") >= 901);
-    let wrong = "SELECT count(*) FROM shelf_membership JOIN shelf_book ON shelf_book.content_id = book_id
+    assert_eq!(done(&task, "sync.downloading.artifacts"), 900);
+    assert!(done(&task, "associating.content") >= 901);
+    let right = "SELECT count(*) FROM shelf_membership JOIN shelf_book ON shelf_book.content_id = book_id
                  JOIN shelf_series ON shelf_series.content_id = series_id WHERE name = 's'";
-    assert_eq!(library.value(wrong).await, 450, "each refers to its own book");
+    assert_eq!(library.value(right).await, 450, "each refers to its own book");
+    let openers = library.value("SELECT count(*) FROM shelf_series_opener").await;
+    assert_eq!(openers, 1, "units can be linked by a table, too");
 
     let skipped = library.completed(&Synchronize { optimize: true, ..library.synchronize() }).await;
     assert_eq!(skipped["progress_reports"][0]["code"], "sync.was_skipped");
-    library.completed(&library.synchronize()).await;
+    let again = library.completed(&library.synchronize()).await;
     assert_eq!(library.versions().await, 2, "nothing changed");
+    assert_eq!(done(&again, "associating.content"), 0, "nothing is written again, whatever it refers to");
     assert_eq!(library.upstream.requests("b7-1.txt"), 1, "what is known is not downloaded again");
     assert_eq!(library.upstream.requests("b7-1.sig"), 1, "even if no digest was announced");
 

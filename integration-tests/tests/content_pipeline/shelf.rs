@@ -1,5 +1,5 @@
-//! A content type for these tests, as a plugin would declare it: books of two artifacts, series without artifacts, and
-//! the membership of a book in a series, which refers to both.
+//! A content type for these tests, as a plugin would declare it: books of two artifacts, series without
+//! artifacts, and the membership of a book in a series, which refers to both.
 
 use entities::Kind;
 use entities::checksum::{Digests, Expected};
@@ -132,6 +132,7 @@ impl List {
 
 impl Source for List {
     async fn units(self, found: Found) -> anyhow::Result<()> {
+        let mut begun = std::collections::HashSet::new();
         for line in &self.lines {
             let url = format!("{}{}-{}", self.url, line.title, line.edition);
             let text = Expected { size: None, digests: Digests::sha256(line.sha256.as_str()) };
@@ -140,7 +141,12 @@ impl Source for List {
                 .with(DeclaredArtifact::remote("signature", format!("{url}.sig"), Expected::default()).now());
             let book = self.declare(&found, unit).await?;
             if let Some(name) = &line.series {
-                let series = self.declare(&found, Unit::of(&Series { name: name.clone() })?).await?;
+                let series = Unit::of(&Series { name: name.clone() })?;
+                let series = match begun.insert(name) {
+                    true => series.linked("shelf_series_opener", &book),
+                    false => series,
+                };
+                let series = self.declare(&found, series).await?;
                 let membership =
                     Unit::of(&Membership {})?.referring("series_id", &series).referring("book_id", &book);
                 self.declare(&found, membership).await?;

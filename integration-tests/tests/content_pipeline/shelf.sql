@@ -11,6 +11,12 @@ CREATE TABLE shelf_series (
     name text NOT NULL,
     UNIQUE (pulp_domain_id, name)
 );
+-- The first book of a series.
+CREATE TABLE shelf_series_opener (
+    content_id uuid NOT NULL REFERENCES shelf_series ON DELETE CASCADE,
+    linked_id uuid NOT NULL REFERENCES shelf_book ON DELETE CASCADE,
+    PRIMARY KEY (content_id, linked_id)
+);
 CREATE TABLE shelf_membership (
     content_id uuid PRIMARY KEY REFERENCES content ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     pulp_domain_id uuid NOT NULL REFERENCES domain,

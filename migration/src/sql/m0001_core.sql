@@ -199,8 +199,8 @@ CREATE INDEX repository_content_removed ON repository_content (version_removed, 
     WHERE version_removed IS NOT NULL;
 CREATE INDEX repository_content_by_content ON repository_content (content_id, repository_id);
 
--- What a running sync has declared, so that a mirror can drop the rest without holding the list in memory. Rows go with
--- the sync; those of a task that died are swept by the next.
+-- What a running sync has declared, so that a mirror can drop the rest without holding the list in memory.
+-- Rows go with the sync; those of a task that died are swept by the next.
 CREATE UNLOGGED TABLE sync_unit (
     task_id uuid NOT NULL,
     content_id uuid NOT NULL,

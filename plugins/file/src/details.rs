@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the manifest where nobody chose another (C22).
+/// The name of the manifest where no other was chosen (C22).
 pub const MANIFEST: &str = "PULP_MANIFEST";
 
 /// Details of a repository.
@@ -11,7 +11,7 @@ pub const MANIFEST: &str = "PULP_MANIFEST";
 pub struct RepositoryDetails {
     /// Whether every new version is published (C23).
     pub autopublish: bool,
-    /// The name of the manifest of those publications; null makes none.
+    /// The name of the manifest of those publications; null for none.
     pub manifest: Option<String>,
 }
 

@@ -20,10 +20,10 @@ pub enum Failure {
     /// The upstream could not be reached, or broke off.
     #[error(transparent)]
     Http(reqwest::Error),
-    /// The upstream answered, but not with success.
-    #[error("the server answered {0}")]
+    /// The upstream responded, but not with success.
+    #[error("the server responded with {0}")]
     Status(StatusCode),
-    /// The answer is longer than announced.
+    /// The response is longer than announced.
     #[error("response exceeds the expected size of {expected} bytes")]
     TooLong {
         /// What was announced.
@@ -44,8 +44,8 @@ pub enum Failure {
 }
 
 impl DownloadError {
-    /// Whether another attempt may go better (D05): too many requests, server errors, broken or slow connections,
-    /// and bytes that differ from what was announced (a broken transfer looks like that).
+    /// Whether another attempt may go better (D05): too many requests, server errors, broken or slow
+    /// connections, and bytes that differ from what was announced (a broken transfer looks like that).
     pub fn may_pass(&self) -> bool {
         match &self.failure {
             Failure::Http(error) => !error.is_builder() && !error.is_redirect(),

@@ -22,12 +22,6 @@ pub(super) struct Batch {
 impl Batch {
     /// Saves the batch and adds it to the version; returns how many units were added.
     pub(super) async fn save(mut self, cx: &TaskContext, draft: &Draft, remote: Uuid) -> anyhow::Result<u64> {
-        // Others of the batch may refer to these.
-        for (unit, id) in &self.settled {
-            if let Some(handle) = &unit.handle {
-                handle.write(*id);
-            }
-        }
         let txn = cx.begin().await?;
         let saved = units::store(cx, &txn, &mut self.units, self.staged, Some(remote)).await?;
         draft.add_in(&txn, &saved).await?;

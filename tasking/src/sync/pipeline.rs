@@ -67,8 +67,8 @@ impl Pipeline {
         self
     }
 
-    /// Adds what tells one state of the upstream from another, such as the digest of its metadata. It is kept in the
-    /// repository's `last_sync_details`.
+    /// Adds what tells one state of the upstream from another, such as the digest of its metadata. It is kept
+    /// in the repository's `last_sync_details`.
     #[must_use]
     pub fn fingerprint(mut self, name: &str, value: impl Into<Value>) -> Pipeline {
         self.fingerprint.insert(name.to_owned(), value.into());
@@ -90,8 +90,8 @@ impl Pipeline {
         &self.downloader
     }
 
-    /// Whether the last sync saw the same upstream with the same options, and nothing has changed in the repository
-    /// since. What is the same is for the plugin to say, by fingerprints.
+    /// Whether the last sync saw the same upstream with the same options, and nothing has changed in the
+    /// repository since. What is the same is for the plugin to say, by fingerprints.
     pub fn is_unchanged(&self) -> bool {
         self.details().are_of(&self.repository)
     }
@@ -116,7 +116,8 @@ impl Pipeline {
         outcome
     }
 
-    /// Writes down what this sync saw, so that the next one can be skipped. The last step of a sync that succeeded.
+    /// Writes down what this sync saw, so that the next one can be skipped. The last step of a sync that
+    /// succeeded.
     ///
     /// # Errors
     /// If the task was canceled, or the database is away.
@@ -158,8 +159,8 @@ impl Pipeline {
         associated.finish().await
     }
 
-    /// Batches that are ready to be saved. A batch is what was declared while earlier ones were under way, so a source
-    /// that waits for one of its units waits for no other.
+    /// Batches that are ready to be saved. A batch is what was declared while earlier ones were under way, so
+    /// a source that waits for one of its units waits for no other.
     fn prepared(
         &self,
         units: mpsc::Receiver<Unit>,
@@ -171,9 +172,12 @@ impl Pipeline {
             &self.remote,
             self.downloader.clone(),
         ));
-        stream::unfold(units, move |mut units| async move {
-            let mut batch = Vec::new();
-            (units.recv_many(&mut batch, limit).await > 0).then_some((batch, units))
+        stream::unfold((units, Vec::new()), move |(mut units, mut batch)| async move {
+            if batch.is_empty() && units.recv_many(&mut batch, limit).await == 0 {
+                return None;
+            }
+            let later = batch.split_off(fitting(&batch, limit));
+            Some((batch, (units, later)))
         })
         .map(move |batch| {
             let prepare = prepare.clone();
@@ -183,4 +187,15 @@ impl Pipeline {
         .buffered(LOOKAHEAD)
         .map(|prepared| prepared?)
     }
+}
+
+/// How many units fit into a batch: small artifacts are in memory until they are saved, so their number is
+/// limited, too.
+fn fitting(units: &[Unit], limit: usize) -> usize {
+    let mut artifacts = 0;
+    let fits = |unit: &&Unit| {
+        artifacts += unit.artifacts.len();
+        artifacts <= limit
+    };
+    units.iter().take_while(fits).count().max(1)
 }

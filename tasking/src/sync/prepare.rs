@@ -48,11 +48,7 @@ impl Prepare {
 
     /// Takes one batch as far as it goes without writing rows.
     pub(super) async fn batch(&self, mut units: Vec<Unit>) -> anyhow::Result<Batch> {
-        for unit in &mut units {
-            unit.resolve();
-        }
-        let db = &self.cx.pulp().db;
-        let states = units::states(db, self.cx.domain(), self.repository, self.remote, &units).await?;
+        let states = self.states(&mut units).await?;
         let mut batch = Batch::default();
         let mut stored = Vec::new();
         for (unit, state) in units.into_iter().zip(states) {
@@ -66,6 +62,32 @@ impl Prepare {
         }
         self.download(&mut batch, &stored).await?;
         Ok(batch)
+    }
+
+    /// How much of each unit is there. A unit that refers to settled ones is looked up after those; one that
+    /// refers to a unit which is still to be written counts as unknown.
+    async fn states(&self, units: &mut [Unit]) -> anyhow::Result<Vec<State>> {
+        let (db, domain) = (&self.cx.pulp().db, self.cx.domain());
+        let mut states: Vec<State> = units.iter().map(State::unknown).collect();
+        let mut waiting: Vec<usize> = (0..units.len()).collect();
+        loop {
+            let (ready, later): (Vec<usize>, Vec<usize>) =
+                waiting.into_iter().partition(|index| units[*index].resolve());
+            if ready.is_empty() {
+                return Ok(states);
+            }
+            let asked: Vec<&Unit> = ready.iter().map(|index| &units[*index]).collect();
+            let found = units::states(db, domain, self.repository, self.remote, &asked).await?;
+            for (index, state) in ready.into_iter().zip(found) {
+                let unit = &units[index];
+                let settled = state.content.filter(|_| self.is_settled(unit, &state));
+                if let (Some(handle), Some(id)) = (&unit.handle, settled) {
+                    handle.write(id);
+                }
+                states[index] = state;
+            }
+            waiting = later;
+        }
     }
 
     /// Whether the new version has the unit already, with a source here and, if wanted, with bytes.

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use crate::RepositoryType;
 use crate::units::{Handle, Unit};
 
-/// Where the units of a sync come from. It owns what it needs, such as a [`crate::download::Downloader`], and runs
-/// beside the rest of the pipeline.
+/// Where the units of a sync come from. It owns what it needs, such as a [`crate::download::Downloader`], and
+/// runs beside the rest of the pipeline.
 pub trait Source: Send + 'static {
     /// Declares all units, one after another.
     ///

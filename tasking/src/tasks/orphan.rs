@@ -12,10 +12,10 @@ use crate::{Resources, Task, TaskContext};
 /// Rows deleted in one transaction.
 const BATCH: i64 = 500;
 
-/// How often one batch is tried again because somebody began to use one of its units meanwhile.
+/// How often one batch is tried again because one of its units came into use meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// Removes orphans that nobody was interested in for some time.
+/// Removes orphans that have not been of interest for some time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cleanup {
     /// Only these units; all if absent.
@@ -44,7 +44,7 @@ impl Task for Cleanup {
     }
 }
 
-/// Deletes files of the artifact store that were never finished and that nobody has written to for some time.
+/// Deletes files of the artifact store that were never finished and have not been written to for some time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileCleanup {
     /// Leave alone what was written to within so many minutes.

@@ -1,4 +1,4 @@
-//! The end of a chunked upload (C04): its chunks become one artifact, or nobody goes on with it.
+//! The end of a chunked upload (C04): its chunks become one artifact, or it is abandoned.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use entities::checksum::{Digests, Expected};
 use entities::upload::Deletion;
 use entities::{artifact, db, kind, upload, upload_chunk};
 use futures_util::TryStreamExt;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::{Resources, Task, TaskContext};
 /// Uploads looked up at once.
 const BATCH: i64 = 1000;
 
-/// Makes an artifact of an upload and removes the upload.
+/// Creates an artifact from an upload and removes the upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Commit {
     /// The upload.
@@ -40,11 +40,11 @@ impl Task for Commit {
     }
 }
 
-/// Joins the chunks of an upload, checks the digests, stores the artifact and removes the upload; answers the
+/// Joins the chunks of an upload, checks the digests, stores the artifact and removes the upload; returns the
 /// artifact.
 ///
 /// # Errors
-/// If chunks are missing, overlap, or make other bytes than expected. The upload stays then, to be mended.
+/// If chunks are missing, overlap, or have other bytes than expected. The upload stays then, to be repaired.
 pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::Result<Uuid> {
     let pulp = cx.pulp();
     let upload = upload::Entity::find_by_id(id).one(&pulp.db).await?;
@@ -81,7 +81,8 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
     artifacts.first().map(|artifact| artifact.pulp_id).context("the artifact was not stored")
 }
 
-/// Deletes uploads, with their chunks, that nobody went on with for some time. What an unfinished task needs is left.
+/// Deletes uploads, with their chunks, that have not changed for some time. What an unfinished task needs is
+/// left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cleanup {
     /// Leave alone what was changed within so many minutes.
@@ -114,19 +115,25 @@ impl Task for Cleanup {
     }
 }
 
-async fn abandoned(cx: &TaskContext, before: DateTime<Utc>, after: Uuid) -> anyhow::Result<Vec<Uuid>> {
-    let sql =
-        "SELECT pulp_id FROM upload WHERE pulp_domain_id = $1 AND pulp_last_updated < $2 AND pulp_id > $3
-                 AND $4 || pulp_id NOT IN (SELECT unnest(exclusive_resources) FROM task
-                                           WHERE state IN ('waiting', 'running', 'canceling'))
-               ORDER BY pulp_id LIMIT $5";
-    let prn = kind::UPLOAD.prn("");
-    let values = [cx.domain().into(), before.into(), after.into(), prn.as_str().into(), BATCH.into()];
-    let rows = cx.pulp().db.query_all_raw(db::sql(sql, values)).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "pulp_id")?)).collect()
+#[derive(Debug, FromQueryResult)]
+struct Abandoned {
+    pulp_id: Uuid,
 }
 
-/// Deletes one, if it is still left alone. Answers whether it did.
+const ABANDONED: &str = "
+    SELECT pulp_id FROM upload WHERE pulp_domain_id = $1 AND pulp_last_updated < $2 AND pulp_id > $3
+      AND $4 || pulp_id NOT IN (SELECT unnest(exclusive_resources) FROM task
+                                WHERE state IN ('waiting', 'running', 'canceling'))
+    ORDER BY pulp_id LIMIT $5";
+
+async fn abandoned(cx: &TaskContext, before: DateTime<Utc>, after: Uuid) -> anyhow::Result<Vec<Uuid>> {
+    let prn = kind::UPLOAD.prn("");
+    let values = [cx.domain().into(), before.into(), after.into(), prn.as_str().into(), BATCH.into()];
+    let rows = Abandoned::find_by_statement(db::sql(ABANDONED, values)).all(&cx.pulp().db).await?;
+    Ok(rows.into_iter().map(|row| row.pulp_id).collect())
+}
+
+/// Deletes one, if it is still left alone. Returns whether it did.
 async fn delete(cx: &TaskContext, id: Uuid, before: DateTime<Utc>) -> anyhow::Result<bool> {
     loop {
         let txn = cx.begin().await?;

@@ -21,8 +21,9 @@ pub struct DeclaredArtifact {
 }
 
 impl DeclaredArtifact {
-    /// Bytes at a URL: downloaded now or on demand, as the policy of the remote says. What is `expected` of them is
-    /// checked whenever they come; without any digest they cannot be recognised before they are downloaded.
+    /// Bytes at a URL: downloaded now or on demand, as the policy of the remote says. What is `expected` of
+    /// them is checked whenever they come; without any digest they cannot be recognised before they are
+    /// downloaded.
     pub fn remote(
         relative_path: impl Into<String>,
         url: impl Into<String>,
@@ -65,7 +66,8 @@ impl DeclaredArtifact {
         }
     }
 
-    /// Downloads the bytes in the sync, whatever the policy of the remote says: metadata that is served as it is.
+    /// Downloads the bytes in the sync, whatever the policy of the remote says: metadata that is served as it
+    /// is.
     #[must_use]
     pub fn now(mut self) -> DeclaredArtifact {
         self.is_wanted_now = true;

@@ -21,8 +21,9 @@ impl Handle {
         Handle(Arc::new(Slot { id: OnceLock::new(), is_saved: watch::Sender::new(false) }))
     }
 
-    /// Waits until the unit is saved with its artifacts, and returns its id. Use it when more units follow from what
-    /// was downloaded; a unit that only refers to another one need not wait ([`crate::units::Unit::referring`]).
+    /// Waits until the unit is saved with its artifacts, and returns its id. Use it when more units follow
+    /// from what was downloaded; a unit that only refers to another one need not wait
+    /// ([`crate::units::Unit::referring`]).
     ///
     /// If the sync fails meanwhile, its source ends here.
     pub async fn saved(&self) -> Uuid {

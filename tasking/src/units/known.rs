@@ -10,7 +10,7 @@ use super::{Unit, sql};
 use crate::ContentType;
 
 /// How much of a declared unit is there.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     /// The unit, if it is known.
     pub(crate) content: Option<Uuid>,
@@ -20,6 +20,14 @@ pub(crate) struct State {
     pub(crate) stored: Vec<bool>,
     /// In the same order, whether the remote is known as a source at the declared URL.
     pub(crate) sourced: Vec<bool>,
+}
+
+impl State {
+    /// The state of a unit of which nothing is known.
+    pub(crate) fn unknown(unit: &Unit) -> State {
+        let none = vec![false; unit.artifacts.len()];
+        State { content: None, is_present: false, stored: none.clone(), sourced: none }
+    }
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -50,22 +58,16 @@ const ARTIFACTS: &str = "
         WHERE content_artifact_id = held.pulp_id AND remote_id = $4 AND url = declared.url
         OFFSET 0) AS source ON true";
 
-/// The states of units, in their order. A unit that refers to one that is not written yet counts as unknown.
+/// The states of units whose references are resolved, in their order.
 pub(crate) async fn states(
     db: &impl ConnectionTrait,
     domain: Uuid,
     repository: Uuid,
     remote: Uuid,
-    units: &[Unit],
+    units: &[&Unit],
 ) -> anyhow::Result<Vec<State>> {
-    let unknown = |unit: &Unit| State {
-        stored: vec![false; unit.artifacts.len()],
-        sourced: vec![false; unit.artifacts.len()],
-        ..State::default()
-    };
-    let mut states: Vec<State> = units.iter().map(unknown).collect();
-    for (content, members) in by_type(units.iter().enumerate().filter(|(_, unit)| unit.references.is_empty()))
-    {
+    let mut states: Vec<State> = units.iter().map(|unit| State::unknown(unit)).collect();
+    for (content, members) in by_type(units.iter().copied().enumerate()) {
         let rows: Vec<_> = members.iter().map(|index| &units[*index].row).collect();
         let values = [sql::rows(&rows)?, domain.into(), repository.into()];
         let statement = db::sql(&sql::look_up(content), values);

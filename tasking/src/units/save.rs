@@ -53,17 +53,17 @@ const ADD_SOURCES: &str = "
         (pulp_id, remote_id, content_artifact_id, url, size, md5, sha1, sha224, sha256, sha384, sha512)
     SELECT id, $1, file, url, nullif(size, -1), nullif(md5, ''), nullif(sha1, ''), nullif(sha224, ''),
            nullif(sha256, ''), nullif(sha384, ''), nullif(sha512, '')
-    FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::text[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::text[])
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::int8[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::text[], $11::text[])
         AS source (id, file, url, size, md5, sha1, sha224, sha256, sha384, sha512)
     ORDER BY file
     ON CONFLICT (content_artifact_id, remote_id) DO UPDATE
     SET url = excluded.url, size = excluded.size, md5 = excluded.md5, sha1 = excluded.sha1,
-        sha224 = excluded.sha224, sha256 = excluded.sha256, sha384 = excluded.sha384, sha512 = excluded.sha512,
-        failed_at = NULL";
+        sha224 = excluded.sha224, sha256 = excluded.sha256, sha384 = excluded.sha384,
+        sha512 = excluded.sha512, failed_at = NULL";
 
-/// Finds or creates units, links bytes that are stored and sources that are known, and returns the units in order. All
-/// are kept from orphan cleanup from now on. At most a few hundred at a time.
+/// Finds or creates units, links bytes that are stored and sources that are known, and returns the units in
+/// order. All are kept from orphan cleanup from now on. At most a few hundred at a time.
 ///
 /// # Errors
 /// If a unit lacks a column of its key, or refers to a unit that is neither written nor among these.
@@ -92,6 +92,7 @@ pub(super) async fn save(
         }
         waiting = later;
     }
+    add_links(txn, units, &saved).await?;
     let sources = add_artifacts(txn, units, &saved, &new).await?;
     if let Some(remote) = remote {
         add_sources(txn, remote, &sources).await?;
@@ -144,13 +145,29 @@ async fn write(
     }
 }
 
+async fn add_links(txn: &FencedTransaction, units: &[Unit], saved: &[Uuid]) -> anyhow::Result<()> {
+    let mut tables: BTreeMap<&str, (Vec<Uuid>, Vec<Uuid>)> = BTreeMap::new();
+    for (unit, content) in units.iter().zip(saved) {
+        for (table, linked) in &unit.links {
+            let (from, to) = tables.entry(table).or_default();
+            from.push(*content);
+            to.push(*linked);
+        }
+    }
+    for (table, (from, to)) in tables {
+        txn.execute_raw(db::sql(&sql::link(table), [from.into(), to.into()])).await?;
+    }
+    Ok(())
+}
+
 /// Where the bytes of an artifact of content can be fetched.
 struct SourceOf<'a> {
     url: &'a str,
     expected: &'a Expected,
 }
 
-/// Adds and links the artifacts of units; returns the sources of those that have one, by row of `content_artifact`.
+/// Adds and links the artifacts of units; returns the sources of those that have one, by row of
+/// `content_artifact`.
 async fn add_artifacts<'a>(
     txn: &FencedTransaction,
     units: &'a [Unit],

@@ -34,10 +34,11 @@ pub(super) fn columns(rows: &[Row<'_>]) -> anyhow::Result<String> {
     Ok(quoted.join(", "))
 }
 
-/// Inserts rows that are not there, with their rows of `content` of type `$2` in domain `$3`; returns the new ids.
+/// Inserts rows that are not there, with their rows of `content` of type `$2` in domain `$3`; returns the new
+/// ids.
 ///
-/// Rows are written in the order of their keys, so that two tasks with the same units wait for each other instead of
-/// ending in a deadlock.
+/// Rows are written in the order of their keys, so that two tasks with the same units wait for each other
+/// instead of ending in a deadlock.
 pub(super) fn insert(content: ContentType, columns: &str) -> String {
     format!(
         "WITH new AS (
@@ -67,7 +68,8 @@ pub(super) fn find(content: ContentType) -> String {
     )
 }
 
-/// As [`find`] without a change, and whether the unit is in the version of repository `$3` that is being created.
+/// As [`find`] without a change, and whether the unit is in the version of repository `$3` that is being
+/// created.
 pub(super) fn look_up(content: ContentType) -> String {
     let present = "
         LEFT JOIN LATERAL (
@@ -75,6 +77,16 @@ pub(super) fn look_up(content: ContentType) -> String {
             WHERE repository_id = $3 AND content_id = known.content_id AND version_removed IS NULL
             OFFSET 0) AS present ON true";
     known(content, ", present.content_id IS NOT NULL AS is_present", present)
+}
+
+/// Links units `$1` to units `$2`, pair by pair.
+pub(super) fn link(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (content_id, linked_id)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS link (content_id, linked_id)
+         ORDER BY content_id, linked_id
+         ON CONFLICT DO NOTHING"
+    )
 }
 
 fn known(content: ContentType, more: &str, join: &str) -> String {

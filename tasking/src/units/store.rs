@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::{DeclaredArtifact, Unit, save};
 use crate::{FencedTransaction, TaskContext};
 
-/// Stores staged bytes as artifacts, finds the artifacts of other declared bytes, and saves the units; returns their ids
-/// in order. `downloaded` are bytes of the units' artifacts.
+/// Stores staged bytes as artifacts, finds the artifacts of other declared bytes, and saves the units;
+/// returns their ids in order. `downloaded` are bytes of the units' artifacts.
 ///
 /// # Errors
 /// If the database or the storage is away, or a unit cannot be written ([`save`]).

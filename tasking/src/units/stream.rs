@@ -56,8 +56,8 @@ impl Row {
     }
 }
 
-/// The units of one type in a version, in the order of their natural key. They are streamed: memory does not grow with
-/// the version.
+/// The units of one type in a version, in the order of their natural key. They are streamed: memory does not
+/// grow with the version.
 ///
 /// # Errors
 /// If the database is away.

@@ -49,8 +49,8 @@ const BEFORE: &str = "
     SELECT content_counts -> 'present' AS present FROM repository_version
     WHERE repository_id = $1 AND number < $2 AND complete ORDER BY number DESC LIMIT 1";
 
-/// Counts the changes of a version, and adds them to what the version before it has: the cost grows with the change,
-/// not with the repository.
+/// Counts the changes of a version, and adds them to what the version before it has: the cost grows with the
+/// change, not with the repository.
 pub(super) async fn of(txn: &impl ConnectionTrait, repository: Uuid, number: i32) -> anyhow::Result<Counts> {
     let added = changes(txn, "version_added", repository, number).await?;
     let removed = changes(txn, "version_removed", repository, number).await?;

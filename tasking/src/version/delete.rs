@@ -44,7 +44,8 @@ const BEYOND_RETENTION: &str = "
                          WHERE repository_id = $1 AND complete ORDER BY number DESC LIMIT $2)
     ORDER BY number";
 
-/// Deletes a version and folds its changes into the next one (C15). A deleted latest number is not used again (C10).
+/// Deletes a version and folds its changes into the next one (C15). A deleted latest number is not used again
+/// (C10).
 ///
 /// # Errors
 /// If it is the last one left, or a distribution serves it or a publication of it.
@@ -79,8 +80,8 @@ pub async fn delete(cx: &TaskContext, repository: Uuid, number: i32) -> anyhow::
     txn.commit().await
 }
 
-/// Moves the changes of a version into its successor. A unit that comes and goes between the two leaves no trace; one
-/// that goes and comes back never went.
+/// Moves the changes of a version into its successor. A unit that comes and goes between the two leaves no
+/// trace; one that goes and comes back never went.
 async fn fold(txn: &FencedTransaction, repository: Uuid, number: i32, successor: i32) -> anyhow::Result<()> {
     let values = [repository.into(), number.into(), successor.into()];
     join_by_hashing(txn).await?;
@@ -97,7 +98,8 @@ async fn fold(txn: &FencedTransaction, repository: Uuid, number: i32, successor:
          WHERE repository_content.repository_id = $1 AND repository_content.version_removed = $2
            AND repository_content.content_id = back.content_id",
         "UPDATE repository_content SET version_added = $3 WHERE repository_id = $1 AND version_added = $2",
-        "UPDATE repository_content SET version_removed = $3 WHERE repository_id = $1 AND version_removed = $2",
+        "UPDATE repository_content SET version_removed = $3
+         WHERE repository_id = $1 AND version_removed = $2",
     ] {
         txn.execute_raw(db::sql(sql, values.clone())).await?;
     }
@@ -109,7 +111,8 @@ async fn undo(txn: &FencedTransaction, repository: Uuid, number: i32) -> anyhow:
     let values = [repository.into(), number.into()];
     for sql in [
         "DELETE FROM repository_content WHERE repository_id = $1 AND version_added = $2",
-        "UPDATE repository_content SET version_removed = NULL WHERE repository_id = $1 AND version_removed = $2",
+        "UPDATE repository_content SET version_removed = NULL
+         WHERE repository_id = $1 AND version_removed = $2",
     ] {
         txn.execute_raw(db::sql(sql, values.clone())).await?;
     }

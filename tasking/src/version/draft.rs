@@ -12,8 +12,8 @@ use crate::{FencedTransaction, RepositoryType, TaskContext};
 /// Units per statement.
 const BATCH: usize = 5000;
 
-/// A version that is not complete yet. Dropped without [`Draft::finish`], it stays invisible; the end of the task
-/// removes it (C18).
+/// A version that is not complete yet. Dropped without [`Draft::finish`], it stays invisible; the end of the
+/// task removes it (C18).
 #[derive(Debug)]
 pub struct Draft {
     cx: TaskContext,
@@ -167,8 +167,8 @@ impl Draft {
         txn.commit().await
     }
 
-    /// Settles conflicts of keys, then makes the version visible and the task's created resource. Without a change
-    /// there is no version: it is dropped and `None` returned (C12).
+    /// Settles conflicts of keys, then makes the version visible and the task's created resource. Without a
+    /// change there is no version: it is dropped and `None` returned (C12).
     ///
     /// # Errors
     /// If units were added that the repository does not take, or whose keys are in conflict (C13).
@@ -219,7 +219,8 @@ async fn discard(txn: &FencedTransaction, repository: Uuid, number: i32) -> anyh
     let values = [repository.into(), number.into()];
     for sql in [
         "DELETE FROM repository_content WHERE repository_id = $1 AND version_added = $2",
-        "UPDATE repository_content SET version_removed = NULL WHERE repository_id = $1 AND version_removed = $2",
+        "UPDATE repository_content SET version_removed = NULL
+         WHERE repository_id = $1 AND version_removed = $2",
         "DELETE FROM repository_version WHERE repository_id = $1 AND number = $2 AND NOT complete",
     ] {
         txn.execute_raw(db::sql(sql, values.clone())).await?;

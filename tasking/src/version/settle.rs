@@ -1,8 +1,9 @@
-//! The keys of a version (C13): an added unit takes the place of an older one with the same key; two added ones, or a
-//! file where another unit has a directory, are an error. The cost grows with what is added, not with the repository.
+//! The keys of a version (C13): an added unit takes the place of an older one with the same key; two added
+//! ones, or a file where another unit has a directory, are an error. The cost grows with what is added, not
+//! with the repository.
 //!
-//! The planner knows nothing of rows that this very transaction has written, and guesses a quadratic plan. `OFFSET 0`
-//! keeps each of these look-ups what it is: one step into an index.
+//! The planner knows nothing of rows that this very transaction has written, and guesses a quadratic plan.
+//! `OFFSET 0` keeps each of these look-ups what it is: one step into an index.
 
 use entities::db;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -42,8 +43,8 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Refuses two units of one key that a sync has both declared, of which the repository had one before: the other one
-/// would take its place.
+/// Refuses two units of one key that a sync has both declared, of which the repository had one before: the
+/// other one would take its place.
 pub(super) async fn refuse_listed_twice(
     txn: &FencedTransaction,
     draft: &Draft,

@@ -1,5 +1,5 @@
--- A file is a path and the SHA-256 of its bytes; the same pair is one unit, whoever brings it (C06).
--- The unit's row in content is written second, when it is known which units are new: hence the deferred check.
+-- A file is a path and the SHA-256 of its bytes; the same pair is one unit, whoever brings it (C06). The
+-- unit's row in content is written second, when it is known which units are new: hence the deferred check.
 -- Byte order makes "everything below a directory" a range of the index.
 CREATE TABLE file_content (
     content_id uuid PRIMARY KEY REFERENCES content ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
