@@ -8,7 +8,7 @@ use entities::Pulp;
 use tasking::{Dispatcher, RedisPing};
 
 use crate::auth::Credentials;
-use crate::{ApiPlugin, PluginInfo};
+use crate::{Component, PluginInfo};
 
 /// What all requests of a process share; cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,10 +32,10 @@ pub struct Shared {
 
 impl Context {
     /// Makes everything once. Connects to nothing yet.
-    pub fn new(pulp: Pulp, plugins: &[&dyn ApiPlugin], document: Bytes) -> anyhow::Result<Context> {
+    pub fn new(pulp: Pulp, plugins: &[Component], document: Bytes) -> anyhow::Result<Context> {
         let redis = RedisPing::new(&pulp.settings)?;
         let mut components = vec![PluginInfo::CORE];
-        components.extend(plugins.iter().map(|plugin| plugin.info()));
+        components.extend(plugins.iter().map(|plugin| plugin.info));
         Ok(Context(Arc::new(Shared {
             dispatcher: Dispatcher::new(pulp.clone()),
             pulp,

@@ -26,7 +26,7 @@ pub mod viewset;
 
 pub use context::Context;
 pub use endpoint::Endpoint;
-pub use plugin::{ApiPlugin, PluginInfo};
+pub use plugin::{Component, PluginInfo};
 pub use request::Request;
 pub use response::Response;
 pub use serve::serve;

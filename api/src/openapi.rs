@@ -14,12 +14,12 @@ use utoipa::openapi::{
     ResponseBuilder,
 };
 
-use crate::{ApiPlugin, Endpoint, PluginInfo, schema, views};
+use crate::{Component, Endpoint, PluginInfo, schema, views};
 
 /// The document of core and these plugins. Needs neither a server nor a database.
-pub fn document(plugins: &[&dyn ApiPlugin]) -> Value {
+pub fn document(plugins: &[Component]) -> Value {
     let mut components = vec![PluginInfo::CORE];
-    components.extend(plugins.iter().map(|plugin| plugin.info()));
+    components.extend(plugins.iter().map(|plugin| plugin.info));
     fold(&components, views::endpoints(plugins))
 }
 

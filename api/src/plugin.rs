@@ -25,11 +25,11 @@ impl PluginInfo {
     };
 }
 
-/// The REST API of a plugin.
-pub trait ApiPlugin: Send + Sync {
-    /// Its name and version.
-    fn info(&self) -> PluginInfo;
-
-    /// All its endpoints. Called after the kinds of all plugins are known.
-    fn endpoints(&self) -> Vec<Endpoint>;
+/// What the REST API takes of a plugin.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The plugin's name and version.
+    pub info: PluginInfo,
+    /// The plugin's endpoints.
+    pub endpoints: Vec<Endpoint>,
 }

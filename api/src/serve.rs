@@ -16,7 +16,7 @@ use tasking::process::ProcessKind;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::{ApiPlugin, Context, openapi, router, views};
+use crate::{Component, Context, openapi, router, views};
 
 /// Connections served at the same time; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// If the process cannot be registered.
 pub async fn serve(
     pulp: Pulp,
-    plugins: &[&dyn ApiPlugin],
+    plugins: &[Component],
     tasks: &Tasks,
     listener: TcpListener,
     shutdown: tasking::Shutdown,

@@ -19,10 +19,10 @@ mod users;
 pub mod versions;
 mod workers;
 
-use crate::{ApiPlugin, Endpoint};
+use crate::{Component, Endpoint};
 
 /// All endpoints: core's, then those of the plugins.
-pub(crate) fn endpoints(plugins: &[&dyn ApiPlugin]) -> Vec<Endpoint> {
+pub(crate) fn endpoints(plugins: &[Component]) -> Vec<Endpoint> {
     let mut endpoints = [
         artifacts::endpoints(),
         content::endpoints(),
@@ -44,6 +44,6 @@ pub(crate) fn endpoints(plugins: &[&dyn ApiPlugin]) -> Vec<Endpoint> {
         workers::endpoints(),
     ]
     .concat();
-    endpoints.extend(plugins.iter().flat_map(|plugin| plugin.endpoints()));
+    endpoints.extend(plugins.iter().flat_map(|plugin| plugin.endpoints.iter().cloned()));
     endpoints
 }

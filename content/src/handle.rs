@@ -1,5 +1,7 @@
 //! One request, from its path to its answer.
 
+use std::sync::Arc;
+
 use entities::{Pulp, Result, domain};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio_util::task::TaskTracker;
@@ -14,7 +16,7 @@ use crate::{ContentPlugin, ContentRequest, Response, listing, on_demand, path, p
 #[derive(Clone)]
 pub(crate) struct App {
     pub pulp: Pulp,
-    pub plugins: &'static [&'static dyn ContentPlugin],
+    pub plugins: Arc<[&'static dyn ContentPlugin]>,
     /// Downloads that outlive their request because they are being saved.
     pub downloads: TaskTracker,
 }
@@ -54,7 +56,7 @@ impl App {
             // Load balancers ask this all the time (A36).
             return Ok(Some(warp::reply().into_response()));
         }
-        let found = resolve::distribution(&self.pulp, domain::DEFAULT, &path, self.plugins).await?;
+        let found = resolve::distribution(&self.pulp, domain::DEFAULT, &path, &self.plugins).await?;
         let Some(distribution) = found else {
             return self.base_paths(&path, &asked.path).await;
         };
@@ -69,7 +71,7 @@ impl App {
             distribution,
             path: below,
         };
-        if let Some(plugin) = resolve::plugin(self.plugins, &request.distribution.pulp_type)
+        if let Some(plugin) = resolve::plugin(&self.plugins, &request.distribution.pulp_type)
             && let Some(response) = plugin.respond(&request).await?
         {
             return Ok(Some(response));

@@ -43,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// If the process cannot be registered.
 pub async fn serve(
     pulp: Pulp,
-    plugins: &'static [&'static dyn ContentPlugin],
+    plugins: Arc<[&'static dyn ContentPlugin]>,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {

@@ -1,69 +1,58 @@
-//! The one list of plugins, and what each part of a process takes from it.
+//! The plugins of a program, and what each part of a process takes from them.
 
-use std::sync::LazyLock;
+use std::fmt;
+use std::sync::Arc;
 
-use api::ApiPlugin;
+use api::Component;
 use content::ContentPlugin;
-use entities::{Kind, kind};
-use migration::{Function, Migrator};
-use plugin_file::File;
-use sea_orm_migration::MigrationTrait;
-use tasking::{TaskPlugin, Tasks};
+use entities::kind;
+use migration::Migrator;
+use plugin::Plugin;
+use tasking::Tasks;
 
-/// Everything that a plugin brings.
-pub(crate) trait Plugin: ApiPlugin + ContentPlugin + TaskPlugin {
-    /// Its steps of the schema, oldest first.
-    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>>;
+/// The plugins of this program, in their order; cheap to copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Plugins(&'static [&'static dyn Plugin]);
 
-    /// Its database functions, each after those that it calls.
-    fn functions(&self) -> Vec<Function> {
-        Vec::new()
+impl Plugins {
+    /// These plugins.
+    pub(crate) fn new(plugins: &'static [&'static dyn Plugin]) -> Plugins {
+        Plugins(plugins)
     }
 
-    /// The kinds of its objects.
-    fn kinds(&self) -> Vec<&'static Kind>;
-}
-
-impl Plugin for File {
-    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        File::migrations(self)
+    /// Makes the plugins' kinds known; the first thing of every process that knows objects.
+    pub(crate) fn install(self) {
+        kind::install(self.0.iter().flat_map(|plugin| plugin.kinds()).collect());
     }
 
-    fn kinds(&self) -> Vec<&'static Kind> {
-        File::kinds(self)
+    /// What the REST API takes.
+    pub(crate) fn components(self) -> Vec<Component> {
+        let component =
+            |plugin: &&dyn Plugin| Component { info: plugin.info(), endpoints: plugin.endpoints() };
+        self.0.iter().map(component).collect()
+    }
+
+    /// What the content app takes.
+    pub(crate) fn content_services(self) -> Arc<[&'static dyn ContentPlugin]> {
+        self.0.iter().flat_map(|plugin| plugin.content_services()).collect()
+    }
+
+    /// What workers take: core's tasks and the plugins', with their types of repositories.
+    pub(crate) fn tasks(self) -> Tasks {
+        self.0.iter().fold(tasking::tasks::core(), |tasks, plugin| {
+            tasks.and(plugin.tasks()).with_repositories(plugin.repositories())
+        })
+    }
+
+    /// The schema: core's and the plugins'.
+    pub(crate) fn migrator(self) -> Migrator {
+        Migrator::new(move || self.0.iter().flat_map(|plugin| plugin.migrations()).collect())
+            .with_functions(|| self.0.iter().flat_map(|plugin| plugin.functions()).collect())
     }
 }
 
-/// The plugins of this program.
-static PLUGINS: &[&dyn Plugin] = &[&File];
-
-static CONTENT: LazyLock<Vec<&'static dyn ContentPlugin>> =
-    LazyLock::new(|| PLUGINS.iter().map(|plugin| *plugin as &dyn ContentPlugin).collect());
-
-/// Makes the plugins' kinds known; the first thing of every process that knows objects.
-pub(crate) fn install() {
-    kind::install(PLUGINS.iter().flat_map(|plugin| plugin.kinds()).collect());
-}
-
-/// What the REST API takes.
-pub(crate) fn api() -> Vec<&'static dyn ApiPlugin> {
-    PLUGINS.iter().map(|plugin| *plugin as &dyn ApiPlugin).collect()
-}
-
-/// What the content app takes.
-pub(crate) fn content() -> &'static [&'static dyn ContentPlugin] {
-    &CONTENT
-}
-
-/// What workers take: core's tasks and the plugins', with their types of repositories.
-pub(crate) fn tasks() -> Tasks {
-    PLUGINS.iter().fold(tasking::tasks::core(), |tasks, plugin| {
-        tasks.and(plugin.tasks()).with_repositories(plugin.repositories())
-    })
-}
-
-/// The schema: core's and the plugins'.
-pub(crate) fn migrator() -> Migrator {
-    Migrator::new(|| PLUGINS.iter().flat_map(|plugin| plugin.migrations()).collect())
-        .with_functions(|| PLUGINS.iter().flat_map(|plugin| plugin.functions()).collect())
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|plugin| plugin.info().component)).finish()
+    }
 }

@@ -8,18 +8,19 @@ use anyhow::Context;
 use entities::{Pulp, Settings};
 use tokio::net::TcpListener;
 
+use crate::database;
+use crate::plugins::Plugins;
 use crate::signals::ServerStop;
-use crate::{database, plugins};
 
 /// Opens everything a service holds. `role` names its sessions in `pg_stat_activity`.
 ///
 /// # Errors
 /// If the database is not there in time or refuses, or its schema is not the one of this program.
-pub(crate) async fn open(settings: Arc<Settings>, role: &str) -> anyhow::Result<Pulp> {
-    plugins::install();
+pub(crate) async fn open(settings: Arc<Settings>, plugins: Plugins, role: &str) -> anyhow::Result<Pulp> {
+    plugins.install();
     database::wait(&settings).await?;
     let pulp = Pulp::open(settings, role).await?;
-    database::check_schema(&pulp.db, &plugins::migrator()).await?;
+    database::check_schema(&pulp.db, &plugins.migrator()).await?;
     Ok(pulp)
 }
 

@@ -39,8 +39,7 @@ pub fn command(environment: &[(String, String)]) -> Command {
     call(path(), environment)
 }
 
-/// As [`command`], of the executable that knows the test tasks beside the product's: `pulpcore-under-test`, which has
-/// only the command `worker`.
+/// As [`command`], of the executable that knows the test tasks beside the product's: `pulpcore-under-test`.
 ///
 /// # Panics
 /// If it is not there.

@@ -4,8 +4,9 @@ mod noop;
 mod probe;
 
 use entities::kind;
+use plugin::{Plugin, PluginInfo};
 use plugin_file::File;
-use tasking::{TaskPlugin, Tasks};
+use tasking::Tasks;
 
 pub use noop::Noop;
 pub use probe::{Probe, Step, now};
@@ -15,11 +16,21 @@ pub fn install() {
     kind::install(File.kinds());
 }
 
+/// A plugin that brings the test tasks and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct TestTasks;
+
+impl Plugin for TestTasks {
+    fn info(&self) -> PluginInfo {
+        PluginInfo { component: "test", version: "0.1.0", package: "pulp-test", module: "pulp_test.app" }
+    }
+
+    fn tasks(&self) -> Tasks {
+        Tasks::default().with::<Noop>().with::<Probe>()
+    }
+}
+
 /// Everything that a worker under test can run.
 pub fn all() -> Tasks {
-    tasking::tasks::core()
-        .and(File.tasks())
-        .with_repositories(File.repositories())
-        .with::<Noop>()
-        .with::<Probe>()
+    tasking::tasks::core().and(File.tasks()).with_repositories(File.repositories()).and(TestTasks.tasks())
 }

@@ -1,5 +1,7 @@
 //! Brings a database to the schema of this program, and tells how it differs.
 
+use std::fmt;
+
 use entities::db;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTraitSelf};
@@ -54,8 +56,8 @@ pub enum Error {
 
 impl Migrator {
     /// A migrator of core and of the steps that `plugins` lists.
-    pub fn new(plugins: fn() -> Vec<Box<dyn MigrationTrait>>) -> Migrator {
-        Migrator { steps: Steps(plugins), functions: functions::core() }
+    pub fn new(plugins: impl Fn() -> Vec<Box<dyn MigrationTrait>> + Send + Sync + 'static) -> Migrator {
+        Migrator { steps: Steps(Box::new(plugins)), functions: functions::core() }
     }
 
     /// Adds functions of plugins. They may call core's.
@@ -130,8 +132,13 @@ fn unknown(had: &[String], known: &[String]) -> Option<Difference> {
 }
 
 /// The steps alone, of core and of plugins.
-#[derive(Debug)]
-struct Steps(fn() -> Vec<Box<dyn MigrationTrait>>);
+struct Steps(Box<dyn Fn() -> Vec<Box<dyn MigrationTrait>> + Send + Sync>);
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
 
 impl Steps {
     fn names(&self) -> Vec<String> {

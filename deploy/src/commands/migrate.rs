@@ -7,11 +7,12 @@ use entities::Settings;
 use migration::Applied;
 
 use crate::database;
+use crate::plugins::Plugins;
 
 /// Applies what is missing. Runs of it at the same time wait for each other.
-pub(crate) async fn run(settings: Arc<Settings>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(settings: Arc<Settings>, plugins: Plugins) -> anyhow::Result<ExitCode> {
     let db = database::open(&settings).await?;
-    let applied = crate::plugins::migrator().apply(&db).await?;
+    let applied = plugins.migrator().apply(&db).await?;
     super::print(&told(&applied))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::plugins;
+use crate::plugins::Plugins;
 
 /// Prints the document as JSON.
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    plugins::install();
-    let document = api::openapi::document(&plugins::api());
+pub(crate) fn run(plugins: Plugins) -> anyhow::Result<ExitCode> {
+    plugins.install();
+    let document = api::openapi::document(&plugins.components());
     super::print(&serde_json::to_string_pretty(&document)?)?;
     Ok(ExitCode::SUCCESS)
 }

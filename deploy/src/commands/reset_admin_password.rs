@@ -10,13 +10,18 @@ use rand::Rng;
 use sea_orm::ConnectionTrait;
 
 use crate::arguments::ResetAdminPassword;
-use crate::{database, plugins};
+use crate::database;
+use crate::plugins::Plugins;
 
 /// Characters of a random password.
 const LENGTH: usize = 32;
 
 /// Sets the password; makes the user if there is none.
-pub(crate) async fn run(settings: Arc<Settings>, options: ResetAdminPassword) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    settings: Arc<Settings>,
+    plugins: Plugins,
+    options: ResetAdminPassword,
+) -> anyhow::Result<ExitCode> {
     let random = options.random;
     let password = match options.password {
         Some(password) => password,
@@ -25,7 +30,7 @@ pub(crate) async fn run(settings: Arc<Settings>, options: ResetAdminPassword) ->
     };
     ensure!(!password.is_empty(), "the password must not be empty");
     let db = database::open(&settings).await?;
-    database::check_schema(&db, &plugins::migrator()).await?;
+    database::check_schema(&db, &plugins.migrator()).await?;
     let shown = random.then(|| password.clone());
     let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await?;
     let sql = "INSERT INTO auth_user (username, password, is_staff, is_superuser, is_active)

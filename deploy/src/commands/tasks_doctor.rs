@@ -10,7 +10,8 @@ use serde_json::json;
 use tasking::inspect::{Diagnosis, Finding, Inspector, Span, TaskView};
 
 use crate::arguments::TasksDoctor;
-use crate::{database, plugins, table};
+use crate::plugins::Plugins;
+use crate::{database, table};
 
 /// How wide the report is.
 const WIDTH: usize = 100;
@@ -26,9 +27,13 @@ const GREEN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::
 const BOLD: Style = Style::new().bold();
 
 /// Looks, mends if asked to, and tells by the exit status whether all is well in the end.
-pub(crate) async fn run(settings: Arc<Settings>, options: TasksDoctor) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    settings: Arc<Settings>,
+    plugins: Plugins,
+    options: TasksDoctor,
+) -> anyhow::Result<ExitCode> {
     let db = database::open(&settings).await?;
-    database::check_schema(&db, &plugins::migrator()).await?;
+    database::check_schema(&db, &plugins.migrator()).await?;
     let inspector = Inspector::new(settings, db)?;
     let mut diagnosis = inspector.diagnose(options.limit).await?;
     let mut repaired = Vec::new();

@@ -11,22 +11,27 @@ use tasking::resource_manager::{self, ManagerOptions};
 use tasking::worker::{self, WorkerOptions};
 
 use crate::arguments::Worker;
-use crate::{plugins, signals, start};
+use crate::plugins::Plugins;
+use crate::{signals, start};
 
 /// Works until a signal, or until a manager finds that another one leads.
-pub(crate) async fn run(settings: Arc<Settings>, options: Worker) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    settings: Arc<Settings>,
+    plugins: Plugins,
+    options: Worker,
+) -> anyhow::Result<ExitCode> {
     let shutdown = signals::worker(settings.task_grace_interval)?;
     let _pid = options.pid.clone().map(PidFile::write).transpose()?;
     let role = if options.resource_manager { "pulpcore-resource-manager" } else { "pulpcore-worker" };
     let pulp = tokio::select! {
-        pulp = start::open(settings, role) => pulp?,
+        pulp = start::open(settings, plugins, role) => pulp?,
         () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     if options.resource_manager {
         return lead(pulp, ManagerOptions { standby: options.standby }, shutdown).await;
     }
     let options = WorkerOptions { name: options.name, burst: options.burst };
-    worker::run(pulp, plugins::tasks(), options, shutdown).await?;
+    worker::run(pulp, plugins.tasks(), options, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
 

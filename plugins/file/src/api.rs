@@ -6,28 +6,16 @@ mod publications;
 mod remotes;
 mod repositories;
 
-use ::api::{ApiPlugin, Endpoint, PluginInfo};
+use plugin::Endpoint;
 
-use crate::File;
-
-impl ApiPlugin for File {
-    fn info(&self) -> PluginInfo {
-        PluginInfo {
-            component: "file",
-            version: ::entities::API_LEVEL,
-            package: "pulp-file",
-            module: "pulp_file.app",
-        }
-    }
-
-    fn endpoints(&self) -> Vec<Endpoint> {
-        [
-            content::endpoints(),
-            distributions::endpoints(),
-            publications::endpoints(),
-            remotes::endpoints(),
-            repositories::endpoints(),
-        ]
-        .concat()
-    }
+/// All endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    [
+        content::endpoints(),
+        distributions::endpoints(),
+        publications::endpoints(),
+        remotes::endpoints(),
+        repositories::endpoints(),
+    ]
+    .concat()
 }

@@ -1,6 +1,6 @@
 //! The file content type: any files, listed in a `PULP_MANIFEST`.
 //!
-//! Written against the public traits of the other crates only: what this plugin can do, anybody's can.
+//! Written against the public parts of the other crates only: what this plugin can do, any plugin can.
 
 mod api;
 mod content;
@@ -13,27 +13,36 @@ mod migration;
 mod repository;
 pub mod tasks;
 
+use ::content::ContentPlugin;
 use ::entities::Kind;
-use sea_orm_migration::MigrationTrait;
-use tasking::{Content, ContentType, RepositoryType, TaskPlugin, Tasks};
+use plugin::{Endpoint, MigrationTrait, Plugin, PluginInfo, RepositoryType, Tasks};
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]
 pub struct File;
 
-impl File {
-    /// The kinds of objects the plugin brings.
-    pub fn kinds(&self) -> Vec<&'static Kind> {
+impl Plugin for File {
+    fn info(&self) -> PluginInfo {
+        PluginInfo {
+            component: "file",
+            version: ::entities::API_LEVEL,
+            package: "pulp-file",
+            module: "pulp_file.app",
+        }
+    }
+
+    fn kinds(&self) -> Vec<&'static Kind> {
         kinds::ALL.to_vec()
     }
 
-    /// The plugin's part of the schema.
-    pub fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         vec![Box::new(migration::STEP)]
     }
-}
 
-impl TaskPlugin for File {
+    fn endpoints(&self) -> Vec<Endpoint> {
+        api::endpoints()
+    }
+
     fn tasks(&self) -> Tasks {
         Tasks::default()
             .with::<tasks::create_content::CreateContent>()
@@ -41,11 +50,11 @@ impl TaskPlugin for File {
             .with::<tasks::synchronize::Synchronize>()
     }
 
-    fn content(&self) -> Vec<ContentType> {
-        vec![file::FileContent::TYPE]
-    }
-
     fn repositories(&self) -> Vec<RepositoryType> {
         vec![repository::repositories()]
+    }
+
+    fn content_services(&self) -> Vec<&'static dyn ContentPlugin> {
+        vec![&File]
     }
 }

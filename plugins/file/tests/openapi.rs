@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use api::Component;
+use plugin::Plugin;
 use plugin_file::File;
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ const SNAPSHOT: &str = include_str!("openapi.json");
 
 fn document() -> Value {
     entities::kind::install(File.kinds());
-    api::openapi::document(&[&File])
+    api::openapi::document(&[Component { info: File.info(), endpoints: File.endpoints() }])
 }
 
 #[test]
