@@ -67,7 +67,7 @@ impl Stage {
         match broken {
             Broken::Not => {}
             Broken::Switch(name) => {
-                environment.insert("PULPCORE_SABOTAGE".to_owned(), name.to_owned());
+                environment.insert("PULPCORE_FAULT".to_owned(), name.to_owned());
             }
             Broken::Function(name, old, new) => schema.push(format!(
                 "DO $do$ DECLARE body text := pg_get_functiondef('{name}'::regproc); BEGIN

@@ -1,0 +1,129 @@
+//! I am alive: the beats of a process, on a thread and a database connection of their own.
+//!
+//! Neither a busy runtime nor a used up pool holds a beat back. A beat is not worth a disk flush, so its session
+//! runs with `synchronous_commit = off`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use entities::{Settings, db};
+use rustix::time::{ClockId, clock_gettime};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The beats of one process; they stop when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    shared: Arc<Shared>,
+    /// Dropped, or fired, ends the thread.
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// When the last beat that succeeded was sent, on the clock that counts suspension; milliseconds.
+    last: AtomicU64,
+    /// Fires when the process turns out to be given up.
+    gone: CancellationToken,
+}
+
+impl Heartbeat {
+    /// Starts to beat for the process `id`, whose row is there already.
+    pub(crate) fn start(settings: &Arc<Settings>, id: Uuid, interval: Duration) -> anyhow::Result<Heartbeat> {
+        let shared = Arc::new(Shared { last: AtomicU64::new(now()), gone: CancellationToken::new() });
+        let stop = CancellationToken::new();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime of the heartbeat")?;
+        let body = beat_until(stop.clone(), settings.clone(), id, interval, shared.clone());
+        std::thread::Builder::new()
+            .name("heartbeat".to_owned())
+            .spawn(move || runtime.block_on(body))
+            .context("cannot start the thread of the heartbeat")?;
+        Ok(Heartbeat { shared, stop })
+    }
+
+    /// How long ago the last successful beat was sent; counts the time the machine was suspended.
+    pub(crate) fn silence(&self) -> Duration {
+        Duration::from_millis(now().saturating_sub(self.shared.last.load(Ordering::Acquire)))
+    }
+
+    /// Fires when the process turns out to be given up.
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.shared.gone
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn beat_until(
+    stop: CancellationToken,
+    settings: Arc<Settings>,
+    id: Uuid,
+    interval: Duration,
+    shared: Arc<Shared>,
+) {
+    let patience = interval.max(Duration::from_secs(1));
+    let mut connection = None;
+    loop {
+        let sent = now();
+        let opened = connection.is_some();
+        let beaten = tokio::select! {
+            () = stop.cancelled() => return,
+            beaten = tokio::time::timeout(patience, beat(&mut connection, &settings, id)) => beaten,
+        };
+        match beaten {
+            Ok(Ok(true)) => shared.last.store(sent, Ordering::Release),
+            Ok(Ok(false)) => {
+                shared.gone.cancel();
+                return;
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a heartbeat failed; it is tried again");
+                connection = None;
+                if opened {
+                    continue;
+                }
+            }
+            Err(_) => {
+                tracing::warn!("a heartbeat was not answered in time; it is tried again");
+                connection = None;
+            }
+        }
+        let spent = Duration::from_millis(now().saturating_sub(sent));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval.saturating_sub(spent).max(interval / 4)) => {}
+        }
+    }
+}
+
+/// One beat; false if the process is given up.
+async fn beat(
+    connection: &mut Option<DatabaseConnection>,
+    settings: &Settings,
+    id: Uuid,
+) -> Result<bool, DbErr> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(db::connect_for_beats(settings, &id.to_string()).await?),
+    };
+    let sql = "UPDATE process_beat SET counter = counter + 1, last_heartbeat = clock_timestamp()
+               WHERE process_id = $1
+                 AND EXISTS (SELECT 1 FROM process WHERE pulp_id = $1 AND gone_at IS NULL)";
+    Ok(connection.execute_raw(db::sql(sql, [id.into()])).await?.rows_affected() > 0)
+}
+
+/// Milliseconds of the clock that counts suspension.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    (time.tv_sec as u64) * 1000 + (time.tv_nsec as u64) / 1_000_000
+}

@@ -1,0 +1,162 @@
+//! What a worker is in either style of tasking: an identity, what it runs tasks with, and what it knows to be its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use entities::{Pulp, db};
+use sea_orm::DatabaseConnection;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::claim_registry::{self, ClaimRegistry};
+use crate::queue::process::{ProcessKind, Registration, beat_interval};
+use crate::queue::runner::{Claimed, Ended, Interrupt, Runner};
+use crate::{Dispatcher, Shutdown, Tasks};
+
+/// Sessions for claims, ends and looks at the worker's own rows.
+const LOOKUPS: u32 = 2;
+
+/// How a life ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It was asked to stop, or nothing was left.
+    Stopped,
+    /// The others have given it up.
+    Reaped,
+}
+
+/// Whether a life goes on after a task.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    Reaped,
+}
+
+/// A worker with an identity.
+pub(super) struct WorkerSlot<'a> {
+    pub(super) runner: Runner,
+    /// For claims and ends, which so never wait for the sessions of a task.
+    pub(super) db: DatabaseConnection,
+    pub(super) name: &'a str,
+    pub(super) claims: ClaimRegistry,
+    pub(super) shutdown: &'a Shutdown,
+    registration: Registration,
+    /// Without a beat for so long, what runs is stopped.
+    silence: Duration,
+}
+
+impl<'a> WorkerSlot<'a> {
+    /// Registers, opens a pool under the identity's name, and empties the working directory.
+    pub(super) async fn take(
+        pulp: &Pulp,
+        tasks: &Arc<Tasks>,
+        name: &'a str,
+        shutdown: &'a Shutdown,
+    ) -> anyhow::Result<WorkerSlot<'a>> {
+        let settings = &pulp.settings;
+        let ttl = settings.worker_ttl;
+        let known: Vec<&str> = tasks.names().collect();
+        let registration = Registration::start(pulp, ProcessKind::Worker, name, &known, ttl).await?;
+        let silence = ttl * 2 / 3;
+        let parameters = [
+            ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
+            // A task fills tables faster than statistics follow: a plan made for an empty table must not be kept.
+            ("plan_cache_mode", "force_custom_plan".to_owned()),
+        ];
+        let id = registration.id();
+        let db =
+            db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;
+        let pulp = Pulp { db, ..pulp.clone() };
+        let db = db::connect_for_lookups(settings, &id.to_string(), LOOKUPS).await?;
+        let directory = settings.working_directory.join(name);
+        match tokio::fs::remove_dir_all(&directory).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
+            }
+            _ => {}
+        }
+        let runner = Runner {
+            dispatcher: Dispatcher::new(pulp.clone()),
+            tasks: tasks.clone(),
+            directory,
+            patience: settings.task_cancel_interval,
+            pulp,
+        };
+        tracing::info!(%name, id = %id, "the worker is ready");
+        Ok(WorkerSlot { runner, db, name, claims: ClaimRegistry::default(), shutdown, registration, silence })
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.registration.id()
+    }
+
+    /// Fires when the others have given the worker up.
+    pub(super) fn gone(&self) -> &CancellationToken {
+        self.registration.gone()
+    }
+
+    pub(super) fn flow(&self) -> Flow {
+        if self.gone().is_cancelled() { Flow::Reaped } else { Flow::Continue }
+    }
+
+    /// Looks at the worker's rows whenever it is told of a cancel, and at every beat, until the answer is dropped.
+    pub(super) fn watch(&self, told: mpsc::Receiver<()>) -> AbortOnDropHandle<()> {
+        let settings = &self.runner.pulp.settings;
+        let (style, interval) = (settings.worker_style, beat_interval(settings.worker_ttl));
+        let watching =
+            claim_registry::watch(self.db.clone(), style, self.id(), self.claims.clone(), told, interval);
+        AbortOnDropHandle::new(tokio::spawn(watching))
+    }
+
+    /// Runs a task that was claimed.
+    pub(super) async fn run(&self, task: Claimed) -> Ended {
+        let canceled = self.claims.add(task.claim);
+        // After the database was away the claim may be answered sooner than the next beat.
+        tokio::select! {
+            () = self.heard() => {}
+            () = self.gone().cancelled() => {}
+            () = self.shutdown.expired() => {}
+        }
+        let stop = CancellationToken::new();
+        let interrupt = async {
+            tokio::select! {
+                () = canceled.cancelled() => Interrupt::Canceled,
+                () = self.shutdown.expired() => Interrupt::Shutdown,
+                () = self.gone().cancelled() => Interrupt::Gone,
+                () = self.silent() => Interrupt::Silent,
+            }
+        };
+        self.runner.attempt(task, stop, interrupt).await
+    }
+
+    /// Removes the working directory, and says that the worker stops if it does so by itself.
+    pub(super) async fn leave(self, exit: &Exit) {
+        let _ = tokio::fs::remove_dir_all(&self.runner.directory).await;
+        if *exit == Exit::Stopped
+            && let Err(error) = self.registration.stop().await
+        {
+            tracing::warn!(%error, "the end of the worker cannot be recorded; it will be given up");
+        }
+    }
+
+    /// Waits until the last successful beat is not too long ago.
+    async fn heard(&self) {
+        while self.registration.silence() >= self.silence {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the last successful beat is too long ago.
+    async fn silent(&self) {
+        loop {
+            let left = self.silence.saturating_sub(self.registration.silence());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.clamp(Duration::from_millis(5), Duration::from_secs(1))).await;
+        }
+    }
+}
