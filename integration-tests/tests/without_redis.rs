@@ -99,7 +99,7 @@ async fn workers_work_behind_a_connection_pooler() {
     let mut waits = Vec::new();
     for _ in 0..5 {
         until("both workers sleep", || async {
-            let count = "SELECT count(*) FROM process_asleep";
+            let count = "SELECT count(*) FROM idle_worker";
             let count: i64 = sqlx::query_scalar(count).fetch_one(&mut pulp.database().await).await.unwrap();
             (count == 2).then_some(())
         })

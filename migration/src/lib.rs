@@ -33,7 +33,8 @@
 //! // In a crate of its own this is `include_str!("functions/shelf_books.sql")`.
 //! const BOOKS: Function = Function::new(
 //!     "shelf_books",
-//!     "CREATE OR REPLACE FUNCTION shelf_books() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM shelf_book'",
+//!     "CREATE OR REPLACE FUNCTION shelf_books() RETURNS bigint LANGUAGE sql AS
+//!      'SELECT count(*) FROM shelf_book'",
 //! );
 //!
 //! let migrator = Migrator::new(|| vec![Box::new(TABLES)]).with_functions(|| vec![BOOKS]);

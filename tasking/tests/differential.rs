@@ -81,23 +81,23 @@ struct Place {
 }
 
 const PLACES: &str = "
-SELECT task_id, position, missing = 0 AS granted, seq, place.name AS kind,
+SELECT task_id, position, ungranted = 0 AS granted, seq, place.name AS kind,
        (SELECT number FROM task_ready AS ready
-        WHERE ready.task_id = place.task_id AND number > (SELECT drawn('task_ready_floor'))) AS number
-FROM task_place AS place JOIN task ON pulp_id = task_id ORDER BY position";
+        WHERE ready.task_id = place.task_id AND number > (SELECT last_number('task_ready_floor'))) AS number
+FROM task_admitted AS place JOIN task ON pulp_id = task_id ORDER BY position";
 
 const SUBMIT: &str = "
 WITH accepted AS (
     INSERT INTO task (pulp_id, pulp_domain_id, name, exclusive_resources, shared_resources)
     SELECT $1, pulp_id, $2, $3, $4 FROM domain RETURNING pulp_id)
-INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted";
+INSERT INTO task_change (task_id) SELECT pulp_id FROM accepted";
 
 const CANCEL: &str = "
 WITH changed AS (
     UPDATE task SET state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
                     finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END
     WHERE pulp_id = $1 AND state IN ('waiting', 'running') RETURNING pulp_id, state)
-INSERT INTO task_notice (task_id) SELECT pulp_id FROM changed WHERE state = 'canceled'";
+INSERT INTO task_change (task_id) SELECT pulp_id FROM changed WHERE state = 'canceled'";
 
 fn names(mask: u8) -> Vec<String> {
     (0..RESOURCES).filter(|bit| mask >> bit & 1 == 1).map(|bit| format!("resource-{bit}")).collect()
@@ -130,7 +130,7 @@ struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     async fn new(db: &'a DatabaseConnection) -> anyhow::Result<Pair<'a>> {
-        let tables = "TRUNCATE process, task, task_notice, task_place, task_need, task_ready CASCADE";
+        let tables = "TRUNCATE process, task, task_change, task_admitted, task_lock, task_ready CASCADE";
         db.execute_unprepared(tables).await?;
         let (scheduler, tasks) = (Scheduler::new(), BTreeMap::new());
         let workers = [None; WORKERS];
@@ -167,7 +167,7 @@ impl<'a> Pair<'a> {
                 let Some((id, draft, txn)) = self.slow.take() else { return Ok(()) };
                 txn.commit().await?;
                 self.tasks.insert(id, (draft, State::Waiting));
-                self.db.execute_unprepared("SELECT find_late_notices()").await?;
+                self.db.execute_unprepared("SELECT find_late_changes()").await?;
             }
             Event::Cancel(number) => {
                 let Some(id) = self.pick(number, |state| !matches!(state, State::Canceling(..))) else {
@@ -190,10 +190,10 @@ impl<'a> Pair<'a> {
             Event::GiveUp(number) | Event::Vanish(number) => {
                 let Some(worker) = self.workers[usize::from(number) % WORKERS].take() else { return Ok(()) };
                 if matches!(event, Event::GiveUp(_)) {
-                    self.run("SELECT note_ended(give_up($1, 0, NULL))", worker).await?;
+                    self.run("SELECT record_ended(declare_missing($1, 0, NULL))", worker).await?;
                 } else {
                     self.run("UPDATE process SET gone_at = now() WHERE pulp_id = $1", worker).await?;
-                    self.db.execute_unprepared("SELECT note_ended(end_abandoned(NULL))").await?;
+                    self.db.execute_unprepared("SELECT record_ended(end_orphaned(NULL))").await?;
                 }
                 let its = |(_, (_, state)): &(&Uuid, &(Draft, State))| match state {
                     State::Running(by, _) | State::Canceling(by, _) => *by == worker,
@@ -215,8 +215,8 @@ impl<'a> Pair<'a> {
                 }
             }
             Event::LoseNotices => {
-                self.db.execute_unprepared("DELETE FROM task_notice").await?;
-                self.db.execute_unprepared("SELECT find_unnoticed()").await?;
+                self.db.execute_unprepared("DELETE FROM task_change").await?;
+                self.db.execute_unprepared("SELECT find_missed_changes()").await?;
             }
             Event::MoveOn(limit) => self.move_on(limit).await?,
             Event::Submit(_) | Event::SubmitSlowly(_) => {}
@@ -307,7 +307,7 @@ impl<'a> Pair<'a> {
         let next_token = claims.then(Uuid::new_v4);
         let next = if claims { self.next(&names).await? } else { None };
         let sql = "SELECT final, claimed, refusal, task_id
-                   FROM finish_and_go_on($1, $2, $3, 'completed', NULL, $4, $5)";
+                   FROM finish_and_claim($1, $2, $3, 'completed', NULL, $4, $5)";
         let values = [id.into(), worker.into(), token.into(), next_token.into(), names.into()];
         let row = self.db.query_one_raw(db::sql(sql, values)).await?.context("no row")?;
         ensure!(row.try_get::<Option<String>>("", "final")?.is_some(), "{id} does not end");
@@ -323,7 +323,7 @@ impl<'a> Pair<'a> {
 
     /// Lets the queue read notices, tells the scheduler what that has admitted, and compares.
     async fn move_on(&mut self, limit: i32) -> anyhow::Result<()> {
-        let sql = "SELECT more FROM promote($1, 1)";
+        let sql = "SELECT more FROM advance_queue($1, 0)";
         let row = self.db.query_one_raw(db::sql(sql, [limit.into()])).await?.context("no row")?;
         let more: bool = row.try_get("", "more")?;
         let places = self.places().await?;

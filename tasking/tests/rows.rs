@@ -36,7 +36,7 @@ async fn nothing_is_left_in_the_queue_when_all_is_done() {
         }
     }
     bench.all_final(&ids).await;
-    for table in ["task_notice", "task_place", "task_need"] {
+    for table in ["task_change", "task_admitted", "task_lock"] {
         until(&format!("{table} is empty"), async || count(&bench, table).await == 0).await;
     }
     bench.stop().await;
@@ -45,14 +45,14 @@ async fn nothing_is_left_in_the_queue_when_all_is_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_wake_ups_are_made_up_for_by_a_look() {
     let bench = bench(2).await;
-    until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+    until("both sleep", async || count(&bench, "idle_worker").await == 2).await;
     // Whoever would be told is not known to sleep.
-    bench.pulp.db.execute_unprepared("DELETE FROM process_asleep").await.unwrap();
+    bench.pulp.db.execute_unprepared("DELETE FROM idle_worker").await.unwrap();
     let id = bench.dispatch(&Nap::of(0)).await;
     let began = Instant::now();
     bench.reaches(id, TaskState::Completed).await;
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+    until("both sleep", async || count(&bench, "idle_worker").await == 2).await;
     // The listening sessions are cut: they are opened again.
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
     bench.pulp.db.execute_unprepared(sql).await.unwrap();
@@ -60,7 +60,7 @@ async fn lost_wake_ups_are_made_up_for_by_a_look() {
     until("one listens again", async || count(&bench, listening).await == 1).await;
     let mut waits = Vec::new();
     for _ in 0..9 {
-        until("both sleep", async || count(&bench, "process_asleep").await == 2).await;
+        until("both sleep", async || count(&bench, "idle_worker").await == 2).await;
         let id = bench.dispatch(&Nap::of(0)).await;
         let task = bench.reaches(id, TaskState::Completed).await;
         waits.push((task.started_at.unwrap() - task.pulp_created).num_microseconds().unwrap());
@@ -76,8 +76,8 @@ async fn who_looks_by_itself_takes_what_is_late_and_leaves_the_rest_to_those_tha
     let bench = Bench::of(WorkerStyle::Postgres).await;
     let sleeps_on = async |names: &str, age: &str| {
         let sql = format!(
-            "WITH there AS MATERIALIZED (SELECT fall_asleep('{}', 0) AS number)
-             SELECT count(*) FROM there, sleep_on('{0}', there.number, '{names}', {age}) AS one WHERE work",
+            "WITH there AS MATERIALIZED (SELECT become_idle('{}', 0) AS number)
+             SELECT count(*) FROM there, stay_idle('{0}', there.number, '{names}', {age}) AS one WHERE work",
             uuid::Uuid::nil()
         );
         let row = bench.pulp.db.query_one_raw(db::sql(&sql, [])).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_notice_that_is_committed_after_hundreds_of_later_ones_is_found() {
     let sql = "WITH task AS (
                    INSERT INTO task (pulp_id, pulp_domain_id, name, args, exclusive_resources, shared_resources)
                    SELECT gen_random_uuid(), pulp_id, 'test.nap', $1, '{}', '{}' FROM domain RETURNING pulp_id)
-               INSERT INTO task_notice (task_id) SELECT pulp_id FROM task RETURNING task_id";
+               INSERT INTO task_change (task_id) SELECT pulp_id FROM task RETURNING task_id";
     let args = serde_json::to_value(Nap::of(0)).unwrap();
     let row = late.query_one_raw(db::sql(sql, [args.into()])).await.unwrap().unwrap();
     let task = row.try_get("", "task_id").unwrap();
@@ -128,7 +128,7 @@ async fn one_session_listens_for_all_workers_of_a_host_and_another_one_when_its_
     let listening = "pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
     until("it listens", async || count(&bench, listening).await == 1).await;
     let others: Vec<_> = (0..3).map(|number| bench.worker(&format!("other-{number}"))).collect();
-    until("all sleep", async || count(&bench, "process_asleep").await == 4).await;
+    until("all sleep", async || count(&bench, "idle_worker").await == 4).await;
     assert_eq!(count(&bench, listening).await, 1);
     for round in 0..2 {
         let ids = [bench.dispatch(&Nap::of(300)).await, bench.dispatch(&Nap::of(300)).await];
@@ -154,11 +154,11 @@ async fn a_steward_that_lives_and_does_not_act_is_replaced() {
     let mut bench =
         Bench::with_settings_of(WorkerStyle::Postgres, |settings| settings.worker_ttl = TTL * 2).await;
     bench.begin(2);
-    let chosen = "steward JOIN process ON pulp_id = process_id";
+    let chosen = "coordinator JOIN process ON pulp_id = process_id";
     until("there is a steward", async || count(&bench, chosen).await == 1).await;
     until("both are there", async || count(&bench, "process WHERE kind = 'worker'").await == 2).await;
     // The other worker has no ear of its own, so it does not know.
-    let sql = "UPDATE steward SET process_id = pulp_id FROM process WHERE kind = 'worker' AND pulp_id <> process_id;
+    let sql = "UPDATE coordinator SET process_id = pulp_id FROM process WHERE kind = 'worker' AND pulp_id <> process_id;
                WITH silent AS (INSERT INTO process (pulp_id, kind, name, style)
                                VALUES (gen_random_uuid(), 'worker', 'silent', 'postgres') RETURNING pulp_id)
                INSERT INTO process_beat (process_id) SELECT pulp_id FROM silent";
@@ -172,7 +172,7 @@ async fn a_steward_that_lives_and_does_not_act_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_tasks_wakes_all_sleepers() {
     let bench = bench(4).await;
-    until("all sleep", async || count(&bench, "process_asleep").await == 4).await;
+    until("all sleep", async || count(&bench, "idle_worker").await == 4).await;
     let began = Instant::now();
     let mut ids = Vec::new();
     for _ in 0..4 {
@@ -202,9 +202,9 @@ async fn of_many_that_want_to_move_the_queue_on_one_waits_for_its_turn() {
     let waiting = "pg_locks WHERE locktype = 'advisory' AND classid = lock_queue() AND NOT granted";
     let look = || {
         let db = bench.pulp.db.clone();
-        tokio::spawn(async move {
-            db.execute_raw(db::sql("SELECT look_for_work(10, '{}', 1)", [])).await.map(drop)
-        })
+        tokio::spawn(
+            async move { db.execute_raw(db::sql("SELECT poll_queue(10, '{}', 1)", [])).await.map(drop) },
+        )
     };
     let turn = db::begin(&bench.pulp.db).await.unwrap();
     turn.execute_unprepared("SELECT pg_advisory_xact_lock(lock_queue(), 0)").await.unwrap();
@@ -241,17 +241,22 @@ async fn rows_that_an_old_transaction_keeps_are_not_passed_by_every_task() {
     };
     let old = db::begin(&bench.pulp.db).await.unwrap();
     old.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.unwrap();
-    old.execute_unprepared("SELECT count(*) FROM task_need").await.unwrap();
+    old.execute_unprepared("SELECT count(*) FROM task_lock").await.unwrap();
     run(1000).await;
     // Now the planner knows that nearly nothing lives.
-    bench.pulp.db.execute_unprepared("VACUUM ANALYZE task, task_need, task_place, task_ready").await.unwrap();
+    bench
+        .pulp
+        .db
+        .execute_unprepared("VACUUM ANALYZE task, task_lock, task_admitted, task_ready")
+        .await
+        .unwrap();
     let passed = async || {
         // A session may keep to itself for ten seconds what it has read, but tells before it ends.
         let others = "pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND pid <> pg_backend_pid()";
         let sql = format!("SELECT pg_terminate_backend(pid, 5000) FROM {others}");
         bench.pulp.db.query_all_raw(db::sql(&sql, [])).await.unwrap();
         let sql = "SELECT sum(idx_tup_read)::bigint AS passed FROM pg_stat_user_indexes
-                   WHERE relname IN ('task', 'task_need', 'task_place', 'task_ready')";
+                   WHERE relname IN ('task', 'task_lock', 'task_admitted', 'task_ready')";
         let row = bench.pulp.db.query_one_raw(db::sql(sql, [])).await.unwrap();
         row.unwrap().try_get::<i64>("", "passed").unwrap()
     };

@@ -89,7 +89,7 @@ pub(crate) async fn wait_behind(
         WorkerStyle::Redis => insert.to_owned(),
         WorkerStyle::Postgres => format!(
             "WITH accepted AS ({insert} RETURNING pulp_id)
-             INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted"
+             INSERT INTO task_change (task_id) SELECT pulp_id FROM accepted"
         ),
     };
     let values = [domain::DEFAULT.into(), i64::try_from(count)?.into()];

@@ -28,7 +28,7 @@ pub async fn find(system: &System) -> Vec<String> {
     let sql = "SELECT pulp_id::text FROM task WHERE state IN ('running', 'canceling')";
     let running: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut database).await.unwrap();
     found.extend(running.iter().map(|task| format!("{task} runs without a runner")));
-    for table in ["task_notice", "task_place", "task_need", "process_asleep"] {
+    for table in ["task_change", "task_admitted", "task_lock", "idle_worker"] {
         if system.style == Style::Postgres {
             let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
             let rows: i64 = sqlx::query_scalar(sql).fetch_one(&mut database).await.unwrap();

@@ -15,10 +15,10 @@ use super::{Style, redis, servers};
 /// Statements whose commit, or whose effect, is worth a strike.
 const COMMITS: [&str; 7] = [
     "COMMIT",
-    "claim_task",
+    "take_task",
     "finish_task",
     "become_leader",
-    "give_up",
+    "declare_missing",
     "INSERT INTO task",
     "UPDATE task SET",
 ];
@@ -27,13 +27,13 @@ const COMMITS: [&str; 7] = [
 const COMMITS_OF_ROWS: [&str; 11] = [
     "COMMIT",
     "claim_ready",
-    "finish_and_go_on",
-    "promote",
-    "wake",
-    "look_for_work",
-    "fall_asleep",
-    "sleep_on",
-    "give_up",
+    "finish_and_claim",
+    "advance_queue",
+    "wake_idle",
+    "poll_queue",
+    "become_idle",
+    "stay_idle",
+    "declare_missing",
     "INSERT INTO task",
     "UPDATE task SET",
 ];
@@ -251,7 +251,7 @@ impl Schedule {
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(UN)?LISTEN'";
                 return ask(system, sql).await.is_ok();
             }
-            "lose wake-ups" => return ask(system, "DELETE FROM process_asleep").await.is_ok(),
+            "lose wake-ups" => return ask(system, "DELETE FROM idle_worker").await.is_ok(),
             "stall postgres" => {
                 system.slots[slot].postgres.stall(true);
                 self.undo.push((now + extra * 2, Undo::Postgres(slot)));

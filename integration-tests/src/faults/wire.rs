@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_session_runs_is_known_by_name_and_portal() {
         let session = [
-            message(b'P', b"s1\0SELECT claim_task($1)\0\0\0"),
+            message(b'P', b"s1\0SELECT take_task($1)\0\0\0"),
             message(b'S', b""),
             message(b'B', b"\0s1\0\0\0\0\0\0\0"),
             message(b'E', b"\0\0\0\0\0"),
@@ -110,6 +110,6 @@ mod tests {
         while let Ok(message) = Message::read(&mut bytes).await {
             run.extend(statements.follow(&message));
         }
-        assert_eq!(run, ["SELECT claim_task($1)", "COMMIT"]);
+        assert_eq!(run, ["SELECT take_task($1)", "COMMIT"]);
     }
 }

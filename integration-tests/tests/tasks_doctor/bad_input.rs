@@ -84,7 +84,7 @@ async fn a_task_of_a_newer_version_waits_for_newer_workers() {
         assert_eq!(sqlx::query(sql).execute(&mut database).await.unwrap().rows_affected(), 1);
         let newer = insert(&pulp, "test.noop", &[], 0).await;
         let stranger = insert(&pulp, "test.no_such", &[], 0).await;
-        sqlx::query("INSERT INTO task_notice (task_id) SELECT unnest($1)")
+        sqlx::query("INSERT INTO task_change (task_id) SELECT unnest($1)")
             .bind([newer, stranger])
             .execute(&mut database)
             .await

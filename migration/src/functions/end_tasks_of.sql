@@ -1,7 +1,5 @@
--- Makes the tasks of a process final that is not there any more. Answers which.
-CREATE OR REPLACE FUNCTION end_tasks_of(p_worker uuid) RETURNS uuid[] LANGUAGE plpgsql AS $$
-DECLARE ended uuid[];
-BEGIN
+-- Makes the tasks of a process final that is missing. Returns which.
+CREATE OR REPLACE FUNCTION end_tasks_of(p_worker uuid) RETURNS uuid[] LANGUAGE sql AS $$
     WITH final AS (
         UPDATE task SET state = CASE state WHEN 'canceling' THEN 'canceled'::task_state ELSE 'failed' END,
                         error = CASE state WHEN 'canceling' THEN NULL
@@ -12,6 +10,5 @@ BEGIN
     reports AS (
         UPDATE progress_report SET state = final.state::text FROM final
             WHERE task_id = final.pulp_id AND progress_report.state IN ('waiting', 'running'))
-    SELECT coalesce(array_agg(pulp_id), '{}') INTO ended FROM final;
-    RETURN ended;
-END $$;
+    SELECT coalesce(array_agg(pulp_id), '{}') FROM final
+$$;

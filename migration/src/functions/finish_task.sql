@@ -1,10 +1,11 @@
 -- Ends a task, and claims the next one in the same commit if one is given. Whatever comes of the next, this
 -- one ends. `final` is the state it has ended in: a cancel that came first wins. It is NULL if the task is
 -- not this claim's.
-CREATE OR REPLACE FUNCTION finish_task(p_task uuid, p_worker uuid, p_token uuid, p_state text, p_error jsonb, p_result jsonb,
-    p_next uuid, p_next_token uuid, p_epoch bigint, p_unblocked timestamptz,
-    OUT final text, OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
-    OUT domain uuid, OUT task_group uuid, OUT created_by integer)
+CREATE OR REPLACE FUNCTION finish_task(p_task uuid, p_worker uuid, p_token uuid,
+    p_state text, p_error jsonb, p_result jsonb, p_next uuid, p_next_token uuid, p_epoch bigint,
+    p_unblocked timestamptz,
+    OUT final text, OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text,
+    OUT args jsonb, OUT domain uuid, OUT task_group uuid, OUT created_by integer)
 LANGUAGE plpgsql AS $$
 DECLARE ended task_state;
 BEGIN

@@ -1,6 +1,7 @@
--- Takes the locks of a claim: the leader's and the worker's, both shared and in memory only. Answers why the
--- worker may not claim, or NULL if it may. Without p_wait a lock that somebody holds is an answer, too.
-CREATE OR REPLACE FUNCTION refuse_claim(p_worker uuid, p_epoch bigint, p_wait boolean) RETURNS text LANGUAGE plpgsql AS $$
+-- Takes the locks of a claim: the leader's and the worker's, both shared and in memory only. Returns why the
+-- worker may not claim, or NULL if it may. Without p_wait a lock that is held is a reason, too.
+CREATE OR REPLACE FUNCTION refuse_claim(p_worker uuid, p_epoch bigint, p_wait boolean)
+RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     IF p_wait THEN
         PERFORM pg_advisory_xact_lock_shared(lock_leader(), 0);

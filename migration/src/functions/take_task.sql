@@ -1,5 +1,6 @@
 -- The part of a claim after its locks are held, or refused with p_refusal.
-CREATE OR REPLACE FUNCTION take_task(p_task uuid, p_worker uuid, p_token uuid, p_unblocked timestamptz, p_refusal text,
+CREATE OR REPLACE FUNCTION take_task(p_task uuid, p_worker uuid, p_token uuid, p_unblocked timestamptz,
+    p_refusal text,
     OUT claimed boolean, OUT refusal text, OUT name text, OUT logging_cid text, OUT args jsonb,
     OUT domain uuid, OUT task_group uuid, OUT created_by integer)
 LANGUAGE plpgsql AS $$

@@ -20,8 +20,8 @@ CREATE TABLE process (
     style text NOT NULL DEFAULT 'redis' CHECK (style IN ('redis', 'postgres'))
 );
 CREATE UNIQUE INDEX process_alive ON process (kind, name) WHERE gone_at IS NULL;
-CREATE TRIGGER keep_to_style BEFORE INSERT ON process
-    FOR EACH ROW WHEN (NEW.kind IN ('worker', 'resource-manager')) EXECUTE FUNCTION keep_to_style();
+CREATE TRIGGER enforce_style BEFORE INSERT ON process
+    FOR EACH ROW WHEN (NEW.kind IN ('worker', 'resource-manager')) EXECUTE FUNCTION enforce_style();
 
 -- Its own narrow table, because it is written all the time.
 CREATE TABLE process_beat (
@@ -82,7 +82,8 @@ CREATE INDEX task_unfinished ON task (seq) WHERE state IN ('waiting', 'running',
 -- By its token a claim is found among the dead rows of a worker that has run many tasks. A row that has a
 -- worker and no end is claimed: with the states in the condition, a planner who sees few unfinished tasks
 -- might take the index of those, and pass the dead rows of all workers that an old transaction keeps.
-CREATE INDEX task_on_worker ON task (worker_id, claim_token) WHERE worker_id IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX task_on_worker ON task (worker_id, claim_token)
+    WHERE worker_id IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX task_by_creation ON task (pulp_domain_id, pulp_created DESC, pulp_id);
 CREATE INDEX task_finished ON task (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX task_by_parent ON task (parent_task_id) WHERE parent_task_id IS NOT NULL;
@@ -179,38 +180,39 @@ INSERT INTO tasking_style DEFAULT VALUES;
 
 -- "Look at this task": it is new, or it is final. Written with what happened to the task, in the same
 -- transaction.
-CREATE TABLE task_notice (
+CREATE TABLE task_change (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     task_id uuid NOT NULL
 );
--- Notices up to this one have been read, but for a few whose transactions took longer than those of many
+-- Changes up to this one have been read, but for a few whose transactions took longer than those of many
 -- later ones.
-CREATE SEQUENCE task_notice_floor;
+CREATE SEQUENCE task_change_floor;
 
 -- An admitted task. Its position is the same in the line of every resource that it needs; a resource is the
 -- hash of its name, so that two names that collide only wait for each other.
-CREATE TABLE task_place (
+CREATE TABLE task_admitted (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     task_id uuid NOT NULL UNIQUE,
     name text NOT NULL,
     exclusive bigint[] NOT NULL,
     shared bigint[] NOT NULL,
     -- How many of its needs are not granted.
-    missing integer NOT NULL
+    ungranted integer NOT NULL
 ) WITH (fillfactor = 80);
 
 -- The lines: which tasks hold a resource, and which wait for it.
-CREATE TABLE task_need (
+CREATE TABLE task_lock (
     resource bigint NOT NULL,
     position bigint NOT NULL,
     exclusive boolean NOT NULL,
     granted boolean NOT NULL,
     -- The resource, of an exclusive need: those are found by an index that serves for nothing else. With one
     -- on the resource that is restricted to them, a planner may take the other one, and pass all that share.
-    alone bigint GENERATED ALWAYS AS (CASE WHEN exclusive THEN resource END) STORED,
+    exclusive_resource bigint GENERATED ALWAYS AS (CASE WHEN exclusive THEN resource END) STORED,
     PRIMARY KEY (resource, position)
 ) WITH (fillfactor = 80);
-CREATE INDEX task_need_alone ON task_need (alone, position) WHERE alone IS NOT NULL;
+CREATE INDEX task_lock_exclusive ON task_lock (exclusive_resource, position)
+    WHERE exclusive_resource IS NOT NULL;
 
 -- Tasks that hold all they need, in the order in which they came to that. A claim deletes the row.
 CREATE TABLE task_ready (
@@ -222,20 +224,21 @@ CREATE TABLE task_ready (
 -- No ready task has a lower number, or this one.
 CREATE SEQUENCE task_ready_floor;
 
--- Workers that sleep, to be told when there is something to do. Whoever falls asleep again gets another
--- number: under one that is used again there would be a dead row for each time.
-CREATE TABLE process_asleep (
+-- Idle workers, to be woken when there is something to do. One that becomes idle again gets another number:
+-- under one that is used again there would be a dead row for each time.
+CREATE TABLE idle_worker (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     process_id uuid NOT NULL
 );
--- Nobody has been asleep for longer than this one, but for a few.
-CREATE SEQUENCE process_asleep_floor;
+-- No worker has been idle for longer than this one, but for a few.
+CREATE SEQUENCE idle_worker_floor;
 
--- Who does what one worker has to do for all. Two who do it do no harm. A worker may be alive and no steward
--- any more: it only is one while it listens for its host. So the steward beats itself.
-CREATE TABLE steward (
+-- Which worker does what one has to do for all: declares missing ones, cleans up. Two that do it do no harm.
+-- A worker may be alive and no coordinator any more: it only is one while it listens for its host. So the
+-- coordinator has a heartbeat of its own.
+CREATE TABLE coordinator (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     process_id uuid,
     beat bigint NOT NULL DEFAULT 0
 );
-INSERT INTO steward DEFAULT VALUES;
+INSERT INTO coordinator DEFAULT VALUES;

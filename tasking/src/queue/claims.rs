@@ -33,7 +33,7 @@ pub(crate) async fn claim(
     gone: &CancellationToken,
     shutdown: &Shutdown,
 ) -> Option<OrderClaim> {
-    let sql = "SELECT * FROM claim_task($1, $2, $3, $4, $5)";
+    let sql = "SELECT * FROM take_task($1, $2, $3, $5, refuse_claim($2, $4, true))";
     let values = [
         claim.task.into(),
         claim.worker.into(),

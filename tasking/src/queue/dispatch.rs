@@ -46,7 +46,7 @@ const RESCHEDULE: &str = "UPDATE task_schedule SET
                           FROM accepted WHERE task_schedule.pulp_id = $11";
 
 /// A note that there is a new task, written with it, for tasking without Redis.
-const NOTED: &str = "INSERT INTO task_notice (task_id) SELECT pulp_id FROM accepted";
+const NOTED: &str = "INSERT INTO task_change (task_id) SELECT pulp_id FROM accepted";
 
 /// Cancels a task. Answers whether it did.
 const CANCEL: &str = "UPDATE task SET
@@ -209,7 +209,7 @@ impl Dispatcher {
             WorkerStyle::Postgres => {
                 let sql = format!(
                     "WITH changed AS ({CANCEL} RETURNING pulp_id, state),
-                          noted AS (INSERT INTO task_notice (task_id)
+                          noted AS (INSERT INTO task_change (task_id)
                                         SELECT pulp_id FROM changed WHERE state = 'canceled')
                      SELECT 1 AS one FROM changed"
                 );

@@ -169,8 +169,8 @@ async fn look(
 /// the same transaction.
 pub(crate) fn statement(style: WorkerStyle) -> &'static str {
     match style {
-        WorkerStyle::Redis => "SELECT give_up($1, $2, $3) AS ended",
-        WorkerStyle::Postgres => "SELECT note_ended(give_up($1, $2, $3)) AS ended",
+        WorkerStyle::Redis => "SELECT declare_missing($1, $2, $3) AS ended",
+        WorkerStyle::Postgres => "SELECT record_ended(declare_missing($1, $2, $3)) AS ended",
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Claimed {
 }
 
 impl Claimed {
-    /// Reads the columns of `claim_task` or `finish_task`.
+    /// Reads the columns of `take_task` or `finish_task`.
     pub(crate) fn read(claim: Claim, row: &QueryResult) -> Result<Claimed, DbErr> {
         Ok(Claimed {
             claim,

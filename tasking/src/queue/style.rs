@@ -63,7 +63,7 @@ pub(crate) async fn make_way(
         }
         if since.elapsed() >= ttl {
             for (process, counter) in present {
-                let sql = "SELECT give_up($1, $2, NULL)";
+                let sql = "SELECT declare_missing($1, $2, NULL)";
                 db.execute_raw(db::sql(sql, [process.into(), counter.into()])).await?;
             }
             return Ok(());

@@ -24,8 +24,8 @@ impl Inspector {
     pub async fn repair(&self, repair: &Repair) -> anyhow::Result<Vec<String>> {
         if *repair == Repair::EndAbandoned {
             let sql = match self.is_routed() {
-                true => "SELECT end_abandoned(NULL) AS ended",
-                false => "SELECT note_ended(end_abandoned(NULL)) AS ended",
+                true => "SELECT end_orphaned(NULL) AS ended",
+                false => "SELECT record_ended(end_orphaned(NULL)) AS ended",
             };
             let row = self.db.query_one_raw(db::sql(sql, [])).await?;
             let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();

@@ -72,7 +72,7 @@ pub(crate) async fn serve(pulp: &Pulp, db: &DatabaseConnection, worker: Uuid, qu
 impl Member<'_> {
     /// Who is the coordinator, which may be this worker afterwards: if there is none, or if it is `still` at that beat.
     async fn choose(&self, still: Option<i64>) -> Result<Option<Coordinator>, DbErr> {
-        let sql = "SELECT process_id, beat FROM choose_steward($1, $2) WHERE process_id IS NOT NULL";
+        let sql = "SELECT process_id, beat FROM elect_coordinator($1, $2) WHERE process_id IS NOT NULL";
         let row = self.db.query_one_raw(db::sql(sql, [self.worker.into(), still.into()])).await?;
         row.map(|row| Ok(Coordinator { id: row.try_get("", "process_id")?, beat: row.try_get("", "beat")? }))
             .transpose()
@@ -149,7 +149,7 @@ impl Member<'_> {
             }
             if late.elapsed() >= LATE {
                 late = Instant::now();
-                let finding = db.execute_raw(db::sql("SELECT find_late_notices()", []));
+                let finding = db.execute_raw(db::sql("SELECT find_late_changes()", []));
                 if let Err(error) = in_time(BOUND, finding).await {
                     tracing::debug!(%error, "late notices cannot be looked for; trying again");
                 }
@@ -174,9 +174,9 @@ impl Member<'_> {
 /// Ends what runs nowhere, and finds what no notice told of.
 async fn sweep(db: &DatabaseConnection) -> Result<(), DbErr> {
     for sql in [
-        "SELECT note_ended(end_abandoned(NULL))",
-        "SELECT find_unnoticed()",
-        "DELETE FROM process_asleep WHERE process_id IN (SELECT pulp_id FROM process WHERE gone_at IS NOT NULL)",
+        "SELECT record_ended(end_orphaned(NULL))",
+        "SELECT find_missed_changes()",
+        "DELETE FROM idle_worker WHERE process_id IN (SELECT pulp_id FROM process WHERE gone_at IS NOT NULL)",
     ] {
         db.execute_raw(db::sql(sql, [])).await?;
     }
@@ -198,7 +198,7 @@ impl Strangers {
 
     /// Fails those that have waited too long; answers how many.
     async fn look(&mut self, db: &DatabaseConnection) -> Result<usize, DbErr> {
-        let row = db.query_one_raw(db::sql("SELECT unknown_names() AS names", [])).await?;
+        let row = db.query_one_raw(db::sql("SELECT unknown_task_names() AS names", [])).await?;
         let names: Vec<String> = row.map_or(Ok(Vec::new()), |row| row.try_get("", "names"))?;
         let now = Instant::now();
         let before = std::mem::take(&mut self.since);

@@ -1,7 +1,8 @@
 //! Gets things moving after a commit: reads the notices, and wakes workers that sleep.
 //!
-//! Always outside of the transaction that wrote: a NOTIFY in there would end the grouping of commits. Nobody waits for
-//! it, and nothing depends on it: a worker that is awake, or that looks again after a second, does the same.
+//! Always outside of the transaction that wrote: a NOTIFY in there would end the grouping of commits. Nobody
+//! waits for it, and nothing depends on it: a worker that is awake, or that looks again after a second, does
+//! the same.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -41,6 +42,24 @@ const LEFT: u8 = 4;
 /// How long a worker may be on its way before another one is woken for the same task.
 const ON_THE_WAY: Duration = Duration::from_millis(2);
 
+/// Reads changes, at most `$1`, and wakes an idle worker for each task that became ready but for `$2` of
+/// them, which the caller claims. `enough` is null if none had to be woken.
+const ADVANCE: &str = "
+SELECT more, woken = wanted AS enough FROM (
+    SELECT more, wanted, CASE WHEN wanted > 0 THEN wake_idle(wanted) END AS woken FROM (
+        SELECT more, nullif(greatest(ready - $2, 0), 0) AS wanted FROM advance_queue($1, 0) OFFSET 0) AS advanced
+    OFFSET 0) AS told";
+
+/// Wakes an idle worker if there is a change or a ready task that no session is about to take; null if there
+/// is none. Changes that a reader is about to take are that reader's to see to; if it fails, a look finds
+/// them.
+const WAKE: &str = "
+SELECT CASE WHEN EXISTS (SELECT FROM task_change
+                         WHERE number > (SELECT last_number('task_change_floor')) - 50 AND xmax = 0)
+              OR EXISTS (SELECT FROM task_ready
+                         WHERE number > (SELECT last_number('task_ready_floor')) AND xmax = 0)
+       THEN wake_idle(1) END AS woken";
+
 /// Cheap to clone. Requests that come while one is under way are answered by one more.
 #[derive(Clone, Debug)]
 pub(crate) struct QueueMover(Arc<MoverInner>);
@@ -56,8 +75,9 @@ struct MoverInner {
     turn: Mutex<Collecting>,
 }
 
-/// How long notices are collected before the next step: twice as long with each that finds nobody asleep. One that finds
-/// nobody may just have come between two tasks of a worker, and the task it came for should not wait for that.
+/// How long notices are collected before the next step: twice as long with each that finds nobody asleep. One
+/// that finds nobody may just have come between two tasks of a worker, and the task it came for should not
+/// wait for that.
 #[derive(Debug, Default)]
 struct Collecting {
     pause: Duration,
@@ -95,7 +115,8 @@ impl QueueMover {
         }))
     }
 
-    /// Reads notices soon, and wakes somebody for each task that is ready then, and for one more if `more` are.
+    /// Reads notices soon, and wakes somebody for each task that is ready then, and for one more if `more`
+    /// are.
     pub(crate) fn promote(&self, more: bool) {
         self.ask(if more { NOTICES | READY } else { NOTICES });
     }
@@ -115,7 +136,7 @@ impl QueueMover {
         let inner = self.0.clone();
         tokio::spawn(async move {
             let told = async {
-                let sql = "SELECT pg_notify(channel_of($1), 'cancel')";
+                let sql = "SELECT pg_notify(worker_channel($1), 'cancel')";
                 inner.db().await?.execute_raw(db::sql(sql, [worker.into()])).await
             };
             if let Err(error) = in_time(BOUND, told).await {
@@ -185,15 +206,15 @@ pub(crate) struct Moved {
 /// Reads notices, and wakes a sleeper for each task that is ready by that but for `claims` of them, which the caller
 /// claims itself.
 pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<Moved, DbErr> {
-    let sql = "SELECT more, woken = wanted AS enough FROM promote($1, $2)";
-    let row = db.query_one_raw(db::sql(sql, [BATCH.into(), claims.into()])).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("promote".to_owned()))?;
+    let row = db.query_one_raw(db::sql(ADVANCE, [BATCH.into(), claims.into()])).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("advance_queue".to_owned()))?;
     Ok(Moved { more: row.try_get("", "more")?, enough_asleep: row.try_get("", "enough")? })
 }
 
-/// Wakes a sleeper if there is something to do that nobody has begun. Answers how many; nothing if nobody is needed.
+/// Wakes a sleeper if there is something to do that nobody has begun. Answers how many; nothing if nobody is
+/// needed.
 async fn wake(db: &DatabaseConnection) -> Result<Option<i32>, DbErr> {
-    let row = db.query_one_raw(db::sql("SELECT wake_one() AS woken", [])).await?;
+    let row = db.query_one_raw(db::sql(WAKE, [])).await?;
     row.map_or(Ok(None), |row| row.try_get("", "woken"))
 }
 

@@ -169,8 +169,8 @@ impl SharedListener {
         if !steps::any_late(&self.db, &self.names).await? {
             return Ok(1);
         }
-        let row = self.db.query_one_raw(db::sql("SELECT wake(1) AS woken", [])).await?;
-        row.ok_or_else(|| DbErr::RecordNotFound("wake".to_owned()))?.try_get("", "woken")
+        let row = self.db.query_one_raw(db::sql("SELECT wake_idle(1) AS woken", [])).await?;
+        row.ok_or_else(|| DbErr::RecordNotFound("wake_idle".to_owned()))?.try_get("", "woken")
     }
 
     /// Hears for the workers that ask.

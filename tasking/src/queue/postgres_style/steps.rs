@@ -47,10 +47,10 @@ pub(crate) async fn look(
     place: &SleepPlace,
     names: &[String],
 ) -> Result<Search, DbErr> {
-    let sql = "SELECT work, listed FROM look_for_work($1, $2, $3)";
+    let sql = "SELECT work, listed FROM poll_queue($1, $2, $3)";
     let values = [BATCH.into(), names.to_vec().into(), place.0.load(Ordering::Relaxed).into()];
     let row = db.query_one_raw(db::sql(sql, values)).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("look_for_work".to_owned()))?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("poll_queue".to_owned()))?;
     Ok(Search { work: row.try_get("", "work")?, listed: row.try_get("", "listed")? })
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn finish(
     shutdown: &Shutdown,
 ) -> Option<Option<ReadyClaim>> {
     let statement = |state: &str, error: Option<serde_json::Value>| {
-        let sql = "SELECT * FROM finish_and_go_on($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "SELECT * FROM finish_and_claim($1, $2, $3, $4, $5, $6, $7)";
         let values = [
             claim.task.into(),
             claim.worker.into(),
@@ -115,7 +115,7 @@ pub(crate) async fn fall_asleep(
     place: &SleepPlace,
 ) -> Result<(), DbErr> {
     let known = place.0.load(Ordering::Relaxed);
-    let sql = "SELECT fall_asleep($1, $2) AS number";
+    let sql = "SELECT become_idle($1, $2) AS number";
     if let Some(row) = db.query_one_raw(db::sql(sql, [worker.into(), known.into()])).await? {
         place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
     }
@@ -135,11 +135,11 @@ pub(crate) async fn sleep_on(
     attended: bool,
 ) -> Result<bool, DbErr> {
     let known = place.0.load(Ordering::Relaxed);
-    let sql = "SELECT number, work FROM sleep_on($1, $2, $3, make_interval(secs => $4))";
+    let sql = "SELECT number, work FROM stay_idle($1, $2, $3, make_interval(secs => $4))";
     let late = attended.then_some(LATE);
     let values = [worker.into(), known.into(), names.to_vec().into(), late.into()];
     let row = db.query_one_raw(db::sql(sql, values)).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("sleep_on".to_owned()))?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("stay_idle".to_owned()))?;
     place.0.store(row.try_get("", "number")?, Ordering::Relaxed);
     row.try_get("", "work")
 }
@@ -159,7 +159,7 @@ pub(crate) async fn any_late(db: &DatabaseConnection, names: &[String]) -> Resul
 
 /// Takes a worker from the sleepers for good, also from places of which it was not told. Looks at all sleepers.
 pub(crate) async fn leave(db: &DatabaseConnection, worker: Uuid) -> Result<(), DbErr> {
-    db.execute_raw(db::sql("DELETE FROM process_asleep WHERE process_id = $1", [worker.into()])).await?;
+    db.execute_raw(db::sql("DELETE FROM idle_worker WHERE process_id = $1", [worker.into()])).await?;
     Ok(())
 }
 

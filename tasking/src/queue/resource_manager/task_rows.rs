@@ -235,7 +235,7 @@ pub(super) async fn fail_unknown(
 
 /// Ends tasks whose process is gone; answers which, or nothing if the epoch is over.
 pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let row = db.query_one_raw(db::sql("SELECT end_abandoned($1) AS ended", [epoch.into()])).await?;
+    let row = db.query_one_raw(db::sql("SELECT end_orphaned($1) AS ended", [epoch.into()])).await?;
     Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten())
 }
 

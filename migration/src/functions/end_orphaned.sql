@@ -1,5 +1,6 @@
--- Ends the tasks that run nowhere: their process is gone, or was never known.
-CREATE OR REPLACE FUNCTION end_abandoned(p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
+-- Ends the tasks that run nowhere: their process is gone, or was never known. Returns which; NULL if p_epoch
+-- is given and not the leader's.
+CREATE OR REPLACE FUNCTION end_orphaned(p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
 DECLARE
     ended uuid[] := '{}';
     absent uuid;

@@ -1,6 +1,6 @@
--- Hands the tasks over when the first worker of the other style registers, and refuses it while one of this
+-- Hands the tasks over when the first worker of the other style registers, and refuses to while one of this
 -- style lives.
-CREATE OR REPLACE FUNCTION keep_to_style() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION enforce_style() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     present text;
     alive text;
@@ -14,14 +14,14 @@ BEGIN
     END IF;
     UPDATE tasking_style SET style = NEW.style, since = clock_timestamp();
     PERFORM pg_advisory_xact_lock(lock_queue(), 0);
-    DELETE FROM task_notice;
+    DELETE FROM task_change;
     DELETE FROM task_ready;
-    DELETE FROM task_need;
-    DELETE FROM task_place;
-    DELETE FROM process_asleep;
+    DELETE FROM task_lock;
+    DELETE FROM task_admitted;
+    DELETE FROM idle_worker;
     IF NEW.style = 'postgres' THEN
-        PERFORM end_abandoned(NULL);
-        INSERT INTO task_notice (task_id) SELECT pulp_id FROM task WHERE state = 'waiting' ORDER BY seq;
+        PERFORM end_orphaned(NULL);
+        INSERT INTO task_change (task_id) SELECT pulp_id FROM task WHERE state = 'waiting' ORDER BY seq;
     END IF;
     RETURN NEW;
 END $$;

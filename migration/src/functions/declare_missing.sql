@@ -1,8 +1,9 @@
--- Gives a process up whose beat counter an observer has seen unchanged for its time to live. Answers which
--- tasks ended by that; NULL if the process lives, or if p_epoch is given and not the leader's. A row that
--- somebody holds is not waited for: lock_timeout makes the call fail, to be repeated after the holder's
--- sessions are ended.
-CREATE OR REPLACE FUNCTION give_up(p_process uuid, p_counter bigint, p_epoch bigint) RETURNS uuid[] LANGUAGE plpgsql AS $$
+-- Declares a process missing whose heartbeat an observer has seen unchanged for its time to live. Returns
+-- which tasks ended by that; NULL if the process lives, or if p_epoch is given and not the leader's. A row
+-- that another session holds is not waited for: lock_timeout makes the call fail, to be repeated after the
+-- holder's sessions are ended.
+CREATE OR REPLACE FUNCTION declare_missing(p_process uuid, p_counter bigint, p_epoch bigint)
+RETURNS uuid[] LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', '1s', true);
     IF NOT still_leads(p_epoch) THEN RETURN NULL; END IF;
