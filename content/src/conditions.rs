@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// What is known of a file before its bytes are read.
 #[derive(Clone, Debug, Default)]
@@ -17,19 +17,24 @@ pub(crate) struct Known {
     pub size: Option<u64>,
 }
 
-/// What to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// All of it (200).
-    Whole,
-    /// These bytes (206); never empty.
-    Part(Range<u64>),
-    /// The client has it (304).
+/// A condition of the client's that is not met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unmet {
+    /// The client has these bytes (304).
     NotModified,
-    /// The client wants another one (412).
+    /// The client wants other bytes (412).
     OtherVersion,
+}
+
+/// What part of the bytes to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of them (200).
+    Whole,
+    /// These (206); never empty.
+    Bytes(Range<u64>),
     /// There are no such bytes (416).
-    NoSuchPart,
+    Unsatisfiable,
 }
 
 impl Known {
@@ -38,22 +43,22 @@ impl Known {
         self.sha256.as_ref().map(|digest| format!("\"{digest}\""))
     }
 
-    /// Judges the client's conditions in the order of RFC 9110 §13.2.2, then its range.
-    pub(crate) fn wanted(&self, method: &Method, headers: &HeaderMap) -> Wanted {
+    /// Judges the client's conditions in the order of RFC 9110 §13.2.2, up to its range.
+    pub(crate) fn unmet(&self, headers: &HeaderMap) -> Option<Unmet> {
         let etag: Option<ETag> = self.etag().and_then(|etag| etag.parse().ok());
         if let (Some(condition), Some(etag)) = (headers.typed_get::<IfMatch>(), &etag) {
             if !condition.precondition_passes(etag) {
-                return Wanted::OtherVersion;
+                return Some(Unmet::OtherVersion);
             }
         } else if let (Some(date), Some(modified)) =
             (date(headers, header::IF_UNMODIFIED_SINCE), self.second())
             && modified > date
         {
-            return Wanted::OtherVersion;
+            return Some(Unmet::OtherVersion);
         }
         if let (Some(condition), Some(etag)) = (headers.typed_get::<IfNoneMatch>(), &etag) {
             if !condition.precondition_passes(etag) {
-                return Wanted::NotModified;
+                return Some(Unmet::NotModified);
             }
         } else if !headers.contains_key(header::IF_NONE_MATCH)
             && let (Some(date), Some(modified)) = (date(headers, header::IF_MODIFIED_SINCE), self.second())
@@ -61,12 +66,22 @@ impl Known {
             // client's and yet another one.
             && modified == date
         {
-            return Wanted::NotModified;
+            return Some(Unmet::NotModified);
         }
-        if *method == Method::GET && self.range_applies(headers) {
-            return self.part(headers);
+        None
+    }
+
+    /// The part that a client wants which asks for bytes: its range, if that is for the bytes as they are now.
+    ///
+    /// `headers::Range` is too lax for this: it takes a last position before the first one, and a unit in one case only.
+    pub(crate) fn part(&self, headers: &HeaderMap) -> Part {
+        let Some(size) = self.size.filter(|_| self.range_applies(headers)) else { return Part::Whole };
+        let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(parse);
+        match range.map(|range| range.within(size)) {
+            None => Part::Whole,
+            Some(part) if part.is_empty() => Part::Unsatisfiable,
+            Some(part) => Part::Bytes(part),
         }
-        Wanted::Whole
     }
 
     /// Whether the client's range is for the bytes as they are now (If-Range).
@@ -80,16 +95,6 @@ impl Known {
                 let date = date(headers, header::IF_RANGE);
                 date.is_some() && date == self.second()
             }
-        }
-    }
-
-    fn part(&self, headers: &HeaderMap) -> Wanted {
-        let Some(size) = self.size else { return Wanted::Whole };
-        let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(parse);
-        match range.map(|range| range.within(size)) {
-            None => Wanted::Whole,
-            Some(part) if part.is_empty() => Wanted::NoSuchPart,
-            Some(part) => Wanted::Part(part),
         }
     }
 
@@ -163,62 +168,61 @@ mod tests {
     const LATER: &str = "Wed, 15 Nov 2023 22:13:20 GMT";
     const EARLIER: &str = "Mon, 13 Nov 2023 22:13:20 GMT";
 
-    fn wanted(headers: &[(&str, &str)]) -> Wanted {
+    fn wanted(headers: &[(&str, &str)]) -> Result<Part, Unmet> {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
             .collect();
-        known().wanted(&Method::GET, &headers)
+        known().unmet(&headers).map_or_else(|| Ok(known().part(&headers)), Err)
     }
 
     #[test]
     fn ranges() {
         for (range, expected) in [
-            ("bytes=0-0", Wanted::Part(0..1)),
-            ("bytes=2-5", Wanted::Part(2..6)),
-            ("bytes=2-", Wanted::Part(2..10)),
-            ("bytes=2-99999999999999999999999", Wanted::Part(2..10)),
-            ("BYTES = 9-9", Wanted::Part(9..10)),
-            ("bytes=-3", Wanted::Part(7..10)),
-            ("bytes=-30", Wanted::Part(0..10)),
-            ("bytes=-0", Wanted::NoSuchPart),
-            ("bytes=10-", Wanted::NoSuchPart),
-            ("bytes=10-20", Wanted::NoSuchPart),
-            ("bytes=5-2", Wanted::Whole),
-            ("bytes=+1-2", Wanted::Whole),
-            ("bytes=-", Wanted::Whole),
-            ("bytes=a-b", Wanted::Whole),
-            ("bytes=0-1,3-4", Wanted::Whole),
-            ("lines=0-1", Wanted::Whole),
+            ("bytes=0-0", Part::Bytes(0..1)),
+            ("bytes=2-5", Part::Bytes(2..6)),
+            ("bytes=2-", Part::Bytes(2..10)),
+            ("bytes=2-99999999999999999999999", Part::Bytes(2..10)),
+            ("BYTES = 9-9", Part::Bytes(9..10)),
+            ("bytes=-3", Part::Bytes(7..10)),
+            ("bytes=-30", Part::Bytes(0..10)),
+            ("bytes=-0", Part::Unsatisfiable),
+            ("bytes=10-", Part::Unsatisfiable),
+            ("bytes=10-20", Part::Unsatisfiable),
+            ("bytes=5-2", Part::Whole),
+            ("bytes=+1-2", Part::Whole),
+            ("bytes=-", Part::Whole),
+            ("bytes=a-b", Part::Whole),
+            ("bytes=0-1,3-4", Part::Whole),
+            ("lines=0-1", Part::Whole),
         ] {
-            assert_eq!(wanted(&[("range", range)]), expected, "{range}");
+            assert_eq!(wanted(&[("range", range)]), Ok(expected), "{range}");
         }
         let range = HeaderMap::from_iter([(header::RANGE, "bytes=0-".parse().unwrap())]);
-        assert_eq!(Known { size: Some(0), ..known() }.wanted(&Method::GET, &range), Wanted::NoSuchPart);
-        assert_eq!(Known { size: None, ..known() }.wanted(&Method::GET, &range), Wanted::Whole);
-        assert_eq!(known().wanted(&Method::HEAD, &range), Wanted::Whole);
+        assert_eq!(Known { size: Some(0), ..known() }.part(&range), Part::Unsatisfiable);
+        assert_eq!(Known { size: None, ..known() }.part(&range), Part::Whole);
     }
 
     #[test]
     fn conditions() {
         for (headers, expected) in [
-            (&[("if-none-match", "\"abc\"")][..], Wanted::NotModified),
-            (&[("if-none-match", "W/\"abc\", \"x\"")], Wanted::NotModified),
-            (&[("if-none-match", "*")], Wanted::NotModified),
-            (&[("if-none-match", "\"x\"")], Wanted::Whole),
-            (&[("if-modified-since", DATE)], Wanted::NotModified),
-            (&[("if-modified-since", LATER)], Wanted::Whole),
-            (&[("if-none-match", "\"x\""), ("if-modified-since", DATE)], Wanted::Whole),
-            (&[("if-match", "\"abc\"")], Wanted::Whole),
-            (&[("if-match", "\"x\"")], Wanted::OtherVersion),
-            (&[("if-unmodified-since", DATE)], Wanted::Whole),
-            (&[("if-unmodified-since", EARLIER)], Wanted::OtherVersion),
-            (&[("if-range", "\"abc\""), ("range", "bytes=1-2")], Wanted::Part(1..3)),
-            (&[("if-range", "\"x\""), ("range", "bytes=1-2")], Wanted::Whole),
-            (&[("if-range", "W/\"abc\""), ("range", "bytes=1-2")], Wanted::Whole),
-            (&[("if-range", DATE), ("range", "bytes=1-2")], Wanted::Part(1..3)),
-            (&[("if-range", LATER), ("range", "bytes=1-2")], Wanted::Whole),
-            (&[("if-none-match", "\"abc\""), ("range", "bytes=1-2")], Wanted::NotModified),
+            (&[("if-none-match", "\"abc\"")][..], Err(Unmet::NotModified)),
+            (&[("if-none-match", "W/\"abc\", \"x\"")], Err(Unmet::NotModified)),
+            (&[("if-none-match", "*")], Err(Unmet::NotModified)),
+            (&[("if-none-match", "\"x\"")], Ok(Part::Whole)),
+            (&[("if-modified-since", DATE)], Err(Unmet::NotModified)),
+            (&[("if-modified-since", LATER)], Ok(Part::Whole)),
+            (&[("if-none-match", "\"x\""), ("if-modified-since", DATE)], Ok(Part::Whole)),
+            (&[("if-match", "\"abc\"")], Ok(Part::Whole)),
+            (&[("if-match", "\"x\"")], Err(Unmet::OtherVersion)),
+            (&[("if-unmodified-since", DATE)], Ok(Part::Whole)),
+            (&[("if-unmodified-since", EARLIER)], Err(Unmet::OtherVersion)),
+            (&[("if-range", "\"abc\""), ("range", "bytes=1-2")], Ok(Part::Bytes(1..3))),
+            (&[("if-range", "\"x\""), ("range", "bytes=1-2")], Ok(Part::Whole)),
+            (&[("if-range", "W/\"abc\""), ("range", "bytes=1-2")], Ok(Part::Whole)),
+            (&[("if-range", DATE), ("range", "bytes=1-2")], Ok(Part::Bytes(1..3))),
+            (&[("if-range", LATER), ("range", "bytes=1-2")], Ok(Part::Whole)),
+            (&[("if-none-match", "\"abc\""), ("range", "bytes=1-2")], Err(Unmet::NotModified)),
         ] {
             assert_eq!(wanted(headers), expected, "{headers:?}");
         }

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use warp::Reply;
 
 use crate::conditions::Known;
+use crate::context::Context;
 use crate::resolve::File;
 use crate::respond::Stored;
 use crate::{ContentPlugin, ContentRequest, Response, listing, on_demand, path, problem, resolve, respond};
@@ -117,7 +118,8 @@ impl App {
     }
 
     async fn bytes(&self, request: ContentRequest, file: File) -> Result<Option<Response>> {
-        let ContentRequest { method, headers, path, .. } = &request;
+        let ContentRequest { pulp, method, headers, path, correlation_id, distribution } = request;
+        let cx = Context { pulp, downloads: self.downloads.clone(), method, headers, correlation_id };
         match (file.file, file.content_artifact_id) {
             (Some(place), _) => {
                 let known = Known {
@@ -125,10 +127,11 @@ impl App {
                     modified: file.pulp_created.map(Into::into),
                     size: file.size.and_then(|size| size.try_into().ok()),
                 };
-                let stored = Stored { file: place, known };
-                Ok(Some(respond::stored(&self.pulp, method, headers, path, &stored).await?))
+                Ok(Some(respond::stored(&cx, &path, &Stored { file: place, known }).await?))
             }
-            (None, Some(content_artifact)) => on_demand::respond(self, &request, content_artifact).await,
+            (None, Some(content_artifact)) => {
+                on_demand::respond(&cx, distribution.domain, &path, content_artifact).await
+            }
             (None, None) => Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use html_escape::encode_text;
 
 use crate::path;
 
@@ -22,7 +23,7 @@ pub(crate) struct Entry {
 
 /// What comes before the entries. `path` is the decoded path of the directory.
 pub(crate) fn head(path: &str) -> String {
-    let title = escape(path);
+    let title = encode_text(path);
     format!(
         "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>Index of {title}</title></head>\n<body>\n\
          <h1>Index of {title}</h1>\n<hr><pre><a href=\"../\">../</a>\n"
@@ -33,8 +34,12 @@ pub(crate) fn head(path: &str) -> String {
 pub(crate) fn line(html: &mut String, entry: &Entry) {
     let slash = if entry.directory { "/" } else { "" };
     // The dot keeps a name with a colon from being read as a scheme.
-    let _ =
-        write!(html, "<a href=\"./{}{slash}\">{}{slash}</a>", path::encode(&entry.name), escape(&entry.name));
+    let _ = write!(
+        html,
+        "<a href=\"./{}{slash}\">{}{slash}</a>",
+        path::encode(&entry.name),
+        encode_text(&entry.name)
+    );
     if entry.modified.is_some() || entry.size.is_some() {
         let padding = WIDTH.saturating_sub(entry.name.chars().count() + slash.len()) + 1;
         let date =
@@ -48,21 +53,6 @@ pub(crate) fn line(html: &mut String, entry: &Entry) {
 /// What comes after the entries.
 pub(crate) const TAIL: &str = "</pre><hr>\n</body>\n</html>\n";
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,10 +62,7 @@ mod tests {
         let mut html = String::new();
         let name = "<script>\"'&".to_owned();
         line(&mut html, &Entry { name, directory: false, size: Some(3), modified: None });
-        assert!(
-            html.starts_with("<a href=\"./%3Cscript%3E%22%27%26\">&lt;script&gt;&quot;&#39;&amp;</a>"),
-            "{html}"
-        );
+        assert!(html.starts_with("<a href=\"./%3Cscript%3E%22%27%26\">&lt;script&gt;\"'&amp;</a>"), "{html}");
         assert!(html.ends_with(" 3\n"), "{html}");
         assert!(!head("</title><script>").contains("<script>"));
     }

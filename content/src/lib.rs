@@ -5,6 +5,7 @@
 //! or, not stored yet, from upstream. Paths are looked up in the database and never joined to a directory.
 
 mod conditions;
+mod context;
 mod correlation;
 mod handle;
 mod html;
@@ -18,6 +19,7 @@ mod resolve;
 mod respond;
 mod serve;
 mod stream;
+mod upstream;
 
 pub use plugin::{ContentPlugin, ContentRequest};
 pub use resolve::Distribution;

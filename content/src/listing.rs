@@ -1,11 +1,13 @@
 //! Directories: of base paths, and of the files of a distribution (A04, A08, A09).
 
+use std::sync::LazyLock;
+
 use async_stream::try_stream;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use entities::{Pulp, Result, db};
 use futures_util::StreamExt;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 use warp::Reply;
 
@@ -25,7 +27,7 @@ const END: &str = "\u{10ffff}";
 /// Each step of the recursion seeks the next path in the index and goes on behind it, or, if it lies in a
 /// subdirectory, behind that: a directory costs as many steps as it has entries, whatever lies below them. Paths
 /// compare by bytes, so `0`, which follows the slash, is behind everything in a subdirectory.
-fn entries_sql() -> String {
+static ENTRIES: LazyLock<String> = LazyLock::new(|| {
     let next = |start: &str| {
         format!(
             "SELECT found.*, strpos(substr(relative_path, $6), '/') AS slash FROM (
@@ -70,7 +72,7 @@ fn entries_sql() -> String {
         first = next("$4"),
         following = next("behind.start"),
     )
-}
+});
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -100,8 +102,7 @@ async fn batch(
     let [publication, repository, number] = distribution.scope();
     let values =
         [publication, repository, number, start.into(), end.into(), position.into(), (limit as i64).into()];
-    let rows = pulp.db.query_all_raw(db::sql(&entries_sql(), values)).await?;
-    let rows: Vec<Row> = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<_, _>>()?;
+    let rows = Row::find_by_statement(db::sql(&ENTRIES, values)).all(&pulp.db).await?;
     let behind = rows.last().filter(|_| rows.len() == limit).map(|row| row.behind.clone());
     let entry =
         |row: Row| Entry { name: row.name, directory: row.directory, size: row.size, modified: row.modified };
@@ -141,6 +142,18 @@ pub(crate) async fn of_distribution(
     Ok(Some(as_html(stream::respond(body.boxed()))))
 }
 
+/// The names of one level of base paths. Takes the domain, where the directory begins and ends, and the position of the
+/// first character after its own path.
+const BASE_PATHS: &str = "
+    SELECT DISTINCT split_part(substr(base_path, $4), '/', 1) AS name FROM distribution
+    WHERE pulp_domain_id = $1 AND NOT hidden AND base_path >= $2 AND base_path < $3
+    ORDER BY name";
+
+#[derive(FromQueryResult)]
+struct Name {
+    name: String,
+}
+
 /// Lists the base paths below a directory, one level of them; `None` if there is none. `directory` is empty or ends
 /// with a slash. Hidden distributions are left out.
 pub(crate) async fn of_base_paths(
@@ -149,19 +162,15 @@ pub(crate) async fn of_base_paths(
     directory: &str,
     title: &str,
 ) -> Result<Option<Response>> {
-    let sql = "SELECT DISTINCT split_part(substr(base_path, $4), '/', 1) AS name FROM distribution
-               WHERE pulp_domain_id = $1 AND NOT hidden AND base_path >= $2 AND base_path < $3
-               ORDER BY name";
     let end = directory.strip_suffix('/').map_or_else(|| END.to_owned(), |name| format!("{name}0"));
     let position = i32::try_from(directory.chars().count() + 1).unwrap_or(i32::MAX);
     let values = [domain.into(), directory.into(), end.into(), position.into()];
-    let rows = pulp.db.query_all_raw(db::sql(sql, values)).await?;
+    let rows = Name::find_by_statement(db::sql(BASE_PATHS, values)).all(&pulp.db).await?;
     if rows.is_empty() && !directory.is_empty() {
         return Ok(None);
     }
     let mut page = html::head(title);
-    for row in rows {
-        let name = row.try_get("", "name")?;
+    for Name { name } in rows {
         html::line(&mut page, &Entry { name, directory: true, size: None, modified: None });
     }
     page.push_str(html::TAIL);

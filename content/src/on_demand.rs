@@ -1,48 +1,18 @@
 //! Files whose bytes are not stored yet: fetched from a remote while the client waits (A13 to A18).
 
-use std::time::SystemTime;
-
-use bytes::Bytes;
 use chrono::Utc;
 use entities::checksum::{Algorithm, Expected};
-use entities::{Pulp, Result, db, remote, remote_artifact};
-use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, Method, header};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
-use tasking::download::{Body, DownloadError, Downloader};
+use entities::storage::Staged;
+use entities::{Pulp, Result, artifact, content_artifact, db, remote, remote_artifact};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
-use crate::conditions::{Known, Wanted};
-use crate::handle::App;
-use crate::relay::{self, Relay, Sink};
-use crate::{ContentRequest, Response, respond, stream};
-
-/// Bytes that are fetched before the answer begins. A file that is not longer is checked and saved first, so that
-/// another remote can still be asked if the bytes are wrong.
-const AHEAD: usize = 64 * 1024;
-
-/// Upstream headers that are not handed on: those of the connection, and those we know better.
-const WITHHELD: [HeaderName; 19] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::ACCEPT_RANGES,
-    header::ETAG,
-    header::DATE,
-    header::SERVER,
-    header::SET_COOKIE,
-    header::STRICT_TRANSPORT_SECURITY,
-    header::WWW_AUTHENTICATE,
-    header::ALT_SVC,
-    HeaderName::from_static("keep-alive"),
-];
+use crate::conditions::Known;
+use crate::context::Context;
+use crate::relay::Save;
+use crate::upstream::{self, Download};
+use crate::{Response, respond};
 
 /// Where a file can be had.
 struct Source {
@@ -51,24 +21,33 @@ struct Source {
     expected: Expected,
 }
 
-/// Answers with a file of a content unit that is not stored. `None` if no remote has it.
+/// Responds with a file of a content unit that is not stored. `None` if no remote has it.
 pub(crate) async fn respond(
-    app: &App,
-    request: &ContentRequest,
+    cx: &Context,
+    domain: Uuid,
+    path: &str,
     content_artifact: Uuid,
 ) -> Result<Option<Response>> {
-    let sources = sources(&app.pulp, content_artifact).await?;
-    let Some(known) = sources.first().map(|source| source.known()) else { return Ok(None) };
-    let (method, headers, path) = (&request.method, &request.headers, request.path.as_str());
-    let wanted = known.wanted(method, headers);
-    if let Some(answer) = respond::without_body(method, path, &known, &wanted) {
-        return Ok(Some(answer));
+    let sources = sources(&cx.pulp, content_artifact).await?;
+    let Some(known) = sources.first().map(Source::known) else { return Ok(None) };
+    if let Some(response) = respond::without_bytes(cx, path, &known) {
+        return Ok(Some(response));
     }
     for source in sources {
-        let url = source.artifact.url.clone();
-        match fetch(app, request, content_artifact, source).await {
-            Ok(answer) => return Ok(Some(answer)),
-            Err(reason) => tracing::warn!(url, %reason, "a remote could not be used for {path}"),
+        let url = &source.artifact.url;
+        let kept = source.remote.policy != "streamed";
+        let download = Download {
+            remote: &source.remote,
+            url,
+            known: source.known(),
+            path,
+            save: kept.then(|| save(cx.pulp.clone(), domain, content_artifact)),
+            if_wrong: Box::pin(note_failure(cx.pulp.clone(), source.artifact.pulp_id)),
+            expected: source.expected,
+        };
+        match upstream::respond(cx, download).await {
+            Ok(response) => return Ok(Some(response)),
+            Err(reason) => tracing::warn!(url, %reason, "cannot use a remote for {path}"),
         }
     }
     Ok(None)
@@ -110,99 +89,31 @@ impl Source {
     }
 }
 
-/// Why a source gave no answer.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error("{0:#}")]
-    Remote(anyhow::Error),
-    #[error("{0}")]
-    Download(#[from] DownloadError),
-    #[error("{0}")]
-    Relay(#[from] relay::Failure),
+/// Makes bytes the artifact of a file.
+fn save(pulp: Pulp, domain: Uuid, id: Uuid) -> Save {
+    Box::new(move |staged| Box::pin(keep(pulp, domain, id, staged)))
 }
 
-/// Begins the download, and answers as soon as it is known to be usable.
-async fn fetch(
-    app: &App,
-    request: &ContentRequest,
-    content_artifact: Uuid,
-    source: Source,
-) -> Result<Response, Unusable> {
-    let downloader =
-        Downloader::new(&app.pulp, &source.remote, &request.correlation_id).map_err(Unusable::Remote)?;
-    let mut upstream: Body = downloader.open(&source.artifact.url).await?;
-    let mut known = source.known();
-    known.size = known.size.or(upstream.length);
-    known.modified = modified(&upstream.headers);
-    let sink = match source.remote.policy.as_str() {
-        "streamed" => Sink::discard(&app.pulp),
-        _ => Sink::save(&app.pulp, request.distribution.domain, content_artifact),
-    };
-    let mut relay = Relay::new(app.pulp.clone(), sink, source.expected, source.artifact.pulp_id);
-
-    let mut ahead: Vec<Bytes> = Vec::new();
-    let mut length = 0;
-    let mut ended = false;
-    while length <= AHEAD {
-        let Some(bytes) = upstream.stream.next().await.transpose()? else {
-            ended = true;
-            break;
-        };
-        relay.take(bytes.clone()).await?;
-        length += bytes.len();
-        ahead.push(bytes);
-    }
-    if ended {
-        relay.finish().await?;
-        known.size = Some(length as u64);
-        let bytes = ahead.concat();
-        return Ok(answer(&upstream.headers, request, &known, |part| {
-            warp::reply::Response::new(bytes[part.start as usize..part.end as usize].to_vec().into())
-        }));
-    }
-    Ok(answer(&upstream.headers, request, &known, |part| {
-        let (sender, body) = relay::channel(part);
-        app.downloads.spawn(tracing::Instrument::in_current_span(relay.run(ahead, upstream.stream, sender)));
-        stream::respond(body)
-    }))
-}
-
-/// The answer, once the bytes are known to be there; `body` makes the body of a part of them.
-fn answer(
-    upstream: &HeaderMap,
-    request: &ContentRequest,
-    known: &Known,
-    body: impl FnOnce(std::ops::Range<u64>) -> Response,
-) -> Response {
-    // The conditions were judged before; only the length may be new, and with it what the range means.
-    let wanted = known.wanted(&Method::GET, &request.headers);
-    if let Wanted::NoSuchPart = wanted
-        && let Some(answer) = respond::without_body(&request.method, &request.path, known, &wanted)
-    {
-        return answer;
-    }
-    let range = match wanted {
-        Wanted::Part(range) => Some(range),
-        _ => None,
-    };
-    let whole = 0..known.size.unwrap_or(u64::MAX);
-    let mut answer = body(range.clone().unwrap_or(whole));
-    for (name, value) in upstream {
-        if !WITHHELD.contains(name) {
-            answer.headers_mut().append(name, value.clone());
-        }
-    }
-    respond::with_headers(answer, &request.path, known, range)
-}
-
-fn modified(upstream: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(upstream.get(header::LAST_MODIFIED)?.to_str().ok()?).ok()
+async fn keep(pulp: Pulp, domain: Uuid, id: Uuid, staged: Staged) -> Result<()> {
+    let txn = db::begin(&pulp.db).await?;
+    let rows = artifact::save(&txn, &pulp.storage, domain, &[staged]).await?;
+    content_artifact::Entity::update_many()
+        .col_expr(content_artifact::Column::ArtifactId, Expr::value(rows.first().map(|row| row.pulp_id)))
+        .filter(content_artifact::Column::PulpId.eq(id))
+        .filter(content_artifact::Column::ArtifactId.is_null())
+        .exec(&txn)
+        .await?;
+    Ok(txn.commit().await?)
 }
 
 /// Notes that a source gave wrong bytes, so that it is left alone for a while (A16).
-pub(crate) async fn mark_failed(pulp: &Pulp, remote_artifact: Uuid) {
-    let sql = "UPDATE remote_artifact SET failed_at = clock_timestamp() WHERE pulp_id = $1";
-    if let Err(error) = pulp.db.execute_raw(db::sql(sql, [remote_artifact.into()])).await {
-        tracing::warn!(%error, "cannot note that a remote gave wrong bytes");
+async fn note_failure(pulp: Pulp, id: Uuid) {
+    let noted = remote_artifact::Entity::update_many()
+        .col_expr(remote_artifact::Column::FailedAt, Expr::cust("clock_timestamp()"))
+        .filter(remote_artifact::Column::PulpId.eq(id))
+        .exec(&pulp.db)
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "cannot note that a remote sent wrong bytes");
     }
 }

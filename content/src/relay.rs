@@ -1,4 +1,4 @@
-//! One download: from upstream into the digests, the artifact store, and to the client at once.
+//! One download: from upstream into the digests, the staging area, and to the client at once.
 //!
 //! The last bytes are held back until all of them are checked, so a client never gets a complete file that is not
 //! the right one: the connection ends early instead (A16).
@@ -7,20 +7,21 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use entities::checksum::{Digester, Expected, Mismatch};
-use entities::storage::Writer;
-use entities::{Pulp, artifact, db};
+use entities::storage::{Staged, Writer};
+use entities::{Pulp, Result as Saved};
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use sea_orm::ConnectionTrait;
 use tasking::download::DownloadError;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
-use crate::on_demand;
 use crate::stream::BodyError;
 
 /// Pieces that wait for the client; upstream waits when it is that far ahead.
 const WAITING: usize = 4;
+
+/// What the bytes become once they are checked.
+pub(crate) type Save = Box<dyn FnOnce(Staged) -> BoxFuture<'static, Saved<()>> + Send>;
 
 /// Why a download was of no use.
 #[derive(Debug, thiserror::Error)]
@@ -31,28 +32,31 @@ pub(crate) enum Failure {
     Download(#[from] DownloadError),
 }
 
+/// Why a download did not reach its end.
+pub(crate) enum Stopped {
+    /// The client left before the end of what it wanted (A20).
+    ClientGone,
+    /// Upstream failed, or sent wrong bytes.
+    Failed(Failure),
+}
+
 /// What happens to the bytes besides being sent.
-pub(crate) enum Sink {
-    /// They are saved as an artifact of the domain, for this file of a content unit.
-    Save { writer: Box<Writer>, domain: Uuid, content_artifact: Uuid },
+enum Sink {
+    Save(Box<Writer>, Save),
     /// They are digested only.
     Discard(Box<Digester>),
 }
 
 impl Sink {
-    pub(crate) fn save(pulp: &Pulp, domain: Uuid, content_artifact: Uuid) -> Sink {
-        Sink::Save { writer: Box::new(pulp.storage.writer()), domain, content_artifact }
-    }
-
-    pub(crate) fn discard(pulp: &Pulp) -> Sink {
-        Sink::Discard(Box::new(Digester::new(&pulp.settings.allowed_content_checksums)))
-    }
-
     fn size(&self) -> u64 {
         match self {
-            Sink::Save { writer, .. } => writer.size(),
+            Sink::Save(writer, _) => writer.size(),
             Sink::Discard(digester) => digester.size(),
         }
+    }
+
+    fn discard(pulp: &Pulp) -> Sink {
+        Sink::Discard(Box::new(Digester::new(&pulp.settings.allowed_content_checksums)))
     }
 }
 
@@ -61,7 +65,6 @@ pub(crate) struct Relay {
     pulp: Pulp,
     sink: Sink,
     expected: Expected,
-    remote_artifact: Uuid,
 }
 
 /// The way to the client.
@@ -83,12 +86,9 @@ pub(crate) fn channel(part: Range<u64>) -> (Sender, BoxStream<'static, Result<By
     (Sender { pieces, part, position: 0, held: None }, body.boxed())
 }
 
-/// The client is gone.
-struct Gone;
-
 impl Sender {
     /// Sends the piece before this one, and holds this one.
-    async fn send(&mut self, bytes: Bytes) -> Result<(), Gone> {
+    async fn send(&mut self, bytes: Bytes) -> Result<(), Stopped> {
         let from = self.part.start.saturating_sub(self.position).min(bytes.len() as u64);
         let to = self.part.end.saturating_sub(self.position).min(bytes.len() as u64);
         self.position += bytes.len() as u64;
@@ -96,133 +96,103 @@ impl Sender {
             return Ok(());
         }
         match self.held.replace(bytes.slice(from as usize..to as usize)) {
-            Some(held) => self.pieces.send(Ok(held)).await.map_err(|_| Gone),
+            Some(held) => self.pieces.send(Ok(held)).await.map_err(|_| Stopped::ClientGone),
             None => Ok(()),
         }
     }
 
-    /// Ends the body: well, or early.
-    async fn end(mut self, outcome: Result<(), Failure>) {
-        let last = match outcome {
-            Ok(()) => self.held.take().map(Ok),
-            Err(failure) => Some(Err(BodyError::from(failure))),
-        };
-        if let Some(last) = last {
+    /// Ends the body with the piece that was held.
+    pub(crate) async fn complete(mut self) {
+        if let Some(last) = self.held.take() {
             // A client that left meanwhile misses nothing.
-            let _ = self.pieces.send(last).await;
+            let _ = self.pieces.send(Ok(last)).await;
         }
+    }
+
+    /// Ends the body early, and with it the client's connection.
+    pub(crate) async fn cut(self, failure: Failure) {
+        let _ = self.pieces.send(Err(failure.into())).await;
     }
 }
 
 impl Relay {
-    pub(crate) fn new(pulp: Pulp, sink: Sink, expected: Expected, remote_artifact: Uuid) -> Relay {
-        Relay { pulp, sink, expected, remote_artifact }
+    /// A download of bytes that are `expected`. Without `save` they are not kept.
+    pub(crate) fn new(pulp: &Pulp, expected: Expected, save: Option<Save>) -> Relay {
+        let sink = match save {
+            Some(save) => Sink::Save(Box::new(pulp.storage.writer()), save),
+            None => Sink::discard(pulp),
+        };
+        Relay { pulp: pulp.clone(), sink, expected }
     }
 
-    /// Digests the next bytes, and saves them if they are to be saved. If they cannot be saved, the client gets
+    /// Digests the next bytes, and stages them if they are to be saved. If they cannot be staged, the client gets
     /// them all the same.
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), Failure> {
         let size = self.sink.size() + bytes.len() as u64;
         if let Some(expected) = self.expected.size.filter(|expected| size > *expected) {
-            on_demand::mark_failed(&self.pulp, self.remote_artifact).await;
             return Err(Mismatch::Size { expected, actual: size }.into());
         }
         match &mut self.sink {
             Sink::Discard(digester) => digester.update(&bytes),
-            Sink::Save { writer, .. } => {
+            Sink::Save(writer, _) => {
                 if let Err(error) = writer.write(bytes).await {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "a file is served without being saved"
+                        "cannot stage a download; it is sent without being saved"
                     );
-                    self.give_up_saving();
+                    self.discard();
                 }
             }
         }
         Ok(())
     }
 
-    fn give_up_saving(&mut self) {
+    fn discard(&mut self) {
         let unsaved = Sink::discard(&self.pulp);
-        if let Sink::Save { writer, .. } = std::mem::replace(&mut self.sink, unsaved) {
+        if let Sink::Save(writer, _) = std::mem::replace(&mut self.sink, unsaved) {
             self.sink = Sink::Discard(Box::new(writer.into_digester()));
         }
     }
 
-    /// Checks what came, and makes it the artifact of its file.
+    /// Checks what came, and saves it.
     pub(crate) async fn finish(self) -> Result<(), Failure> {
-        let (writer, domain, content_artifact) = match self.sink {
+        let (writer, save) = match self.sink {
             Sink::Discard(digester) => {
                 let size = digester.size();
-                let checked = self.expected.check(size, &digester.finish());
-                if checked.is_err() {
-                    on_demand::mark_failed(&self.pulp, self.remote_artifact).await;
-                }
-                return Ok(checked?);
+                return Ok(self.expected.check(size, &digester.finish())?);
             }
-            Sink::Save { writer, domain, content_artifact } => (writer, domain, content_artifact),
+            Sink::Save(writer, save) => (writer, save),
         };
-        let staged = match writer.finish(&self.expected).await {
-            Ok(staged) => staged,
-            Err(entities::Error::Digest(mismatch)) => {
-                on_demand::mark_failed(&self.pulp, self.remote_artifact).await;
-                return Err(mismatch.into());
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a file could not be stored");
-                return Ok(());
-            }
+        let saved = match writer.finish(&self.expected).await {
+            Ok(staged) => save(staged).await,
+            Err(entities::Error::Digest(mismatch)) => return Err(mismatch.into()),
+            Err(error) => Err(error),
         };
-        let saved = async {
-            let txn = db::begin(&self.pulp.db).await?;
-            let rows = artifact::save(&txn, &self.pulp.storage, domain, &[staged]).await?;
-            let artifact = rows.first().map(|row| row.pulp_id);
-            let sql =
-                "UPDATE content_artifact SET artifact_id = $2 WHERE pulp_id = $1 AND artifact_id IS NULL";
-            txn.execute_raw(db::sql(sql, [content_artifact.into(), artifact.into()])).await?;
-            txn.commit().await?;
-            Ok::<_, entities::Error>(())
-        };
-        if let Err(error) = saved.await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a file was served but not saved");
+        if let Err(error) = saved {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot save a download; it is sent all the same"
+            );
         }
         Ok(())
     }
 
-    /// Passes everything on: first what was fetched `ahead` and taken already, then the rest. Stops when the client
-    /// leaves before the end of what it wanted (A20); nothing is kept then.
+    /// Passes everything on: first what was fetched `ahead` and taken already, then the rest; then checks and saves
+    /// it. The last piece is left to [`Sender::complete`]. If the client leaves, nothing is kept.
     pub(crate) async fn run(
         mut self,
         ahead: Vec<Bytes>,
         mut rest: BoxStream<'static, Result<Bytes, DownloadError>>,
-        mut sender: Sender,
-    ) {
+        sender: &mut Sender,
+    ) -> Result<(), Stopped> {
         for bytes in ahead {
-            if sender.send(bytes).await.is_err() {
-                return;
-            }
+            sender.send(bytes).await?;
         }
         while let Some(bytes) = rest.next().await {
-            let taken = match bytes {
-                Ok(bytes) => self.take(bytes.clone()).await.map(|()| bytes),
-                Err(error) => Err(error.into()),
-            };
-            match taken {
-                Ok(bytes) => {
-                    if sender.send(bytes).await.is_err() {
-                        return;
-                    }
-                }
-                Err(failure) => {
-                    tracing::warn!(%failure, "a download is cut off");
-                    return sender.end(Err(failure)).await;
-                }
-            }
+            let bytes = bytes.map_err(|error| Stopped::Failed(error.into()))?;
+            self.take(bytes.clone()).await.map_err(Stopped::Failed)?;
+            sender.send(bytes).await?;
         }
-        let outcome = self.finish().await;
-        if let Err(failure) = &outcome {
-            tracing::warn!(%failure, "a download is cut off");
-        }
-        sender.end(outcome).await;
+        self.finish().await.map_err(Stopped::Failed)
     }
 }

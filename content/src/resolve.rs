@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::{Pulp, Result, db};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -78,8 +78,7 @@ pub(crate) async fn distribution(
     plugins: &[&'static dyn ContentPlugin],
 ) -> Result<Option<Distribution>> {
     let statement = db::sql(DISTRIBUTION, [domain.into(), path::base_paths(path).into()]);
-    let Some(row) = pulp.db.query_one_raw(statement).await? else { return Ok(None) };
-    let row = Row::from_query_result(&row, "")?;
+    let Some(row) = Row::find_by_statement(statement).one(&pulp.db).await? else { return Ok(None) };
     let unpublished = plugin(plugins, &row.pulp_type).is_some_and(|plugin| !plugin.needs_publication());
     Ok(Some(Distribution {
         id: row.pulp_id,
@@ -149,6 +148,5 @@ const FILE: &str = "
 pub(crate) async fn file(pulp: &Pulp, distribution: &Distribution, path: &str) -> Result<Option<File>> {
     let [publication, repository, number] = distribution.scope();
     let statement = db::sql(FILE, [publication, repository, number, path.into()]);
-    let row = pulp.db.query_one_raw(statement).await?;
-    Ok(row.map(|row| File::from_query_result(&row, "")).transpose()?)
+    Ok(File::find_by_statement(statement).one(&pulp.db).await?)
 }

@@ -1,14 +1,15 @@
-//! Answers with the bytes of a file: headers, ranges, and the stream from the artifact store.
+//! Responses with the bytes of a file: headers, ranges, and the stream from the artifact store.
 
 use std::ops::Range;
 use std::time::SystemTime;
 
-use entities::{Pulp, Result};
+use entities::Result;
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use warp::Reply;
 
-use crate::conditions::{Known, Wanted};
+use crate::conditions::{Known, Part, Unmet};
+use crate::context::Context;
 use crate::{Response, problem, stream};
 
 /// Length of the whole file, whatever part is sent (A35).
@@ -22,23 +23,17 @@ pub(crate) struct Stored {
     pub known: Known,
 }
 
-/// Streams a stored file, or the part that is asked for.
-pub(crate) async fn stored(
-    pulp: &Pulp,
-    method: &Method,
-    headers: &HeaderMap,
-    path: &str,
-    stored: &Stored,
-) -> Result<Response> {
-    let wanted = stored.known.wanted(method, headers);
-    if let Some(answer) = without_body(method, path, &stored.known, &wanted) {
-        return Ok(answer);
+/// Streams a stored file, or the part that is asked for. The name at the end of `path` gives the media type.
+pub(crate) async fn stored(cx: &Context, path: &str, stored: &Stored) -> Result<Response> {
+    if let Some(response) = without_bytes(cx, path, &stored.known) {
+        return Ok(response);
     }
-    let range = match &wanted {
-        Wanted::Part(range) => Some(range.clone()),
-        _ => None,
+    let range = match stored.known.part(&cx.headers) {
+        Part::Whole => None,
+        Part::Bytes(range) => Some(range),
+        Part::Unsatisfiable => return Ok(unsatisfiable(&stored.known)),
     };
-    let body = pulp.storage.read(&stored.file, range.clone()).await?;
+    let body = cx.pulp.storage.read(&stored.file, range.clone()).await?;
     let body = body.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "stored bytes could not be read");
         error.into()
@@ -46,37 +41,38 @@ pub(crate) async fn stored(
     Ok(with_headers(stream::respond(body.boxed()), path, &stored.known, range))
 }
 
-/// The answer, if it needs no bytes: to HEAD, to a condition that is not met, to a range that does not exist.
-pub(crate) fn without_body(method: &Method, path: &str, known: &Known, wanted: &Wanted) -> Option<Response> {
-    let status = match wanted {
-        Wanted::Whole | Wanted::Part(_) if *method == Method::HEAD => {
-            return Some(with_headers(warp::reply().into_response(), path, known, None));
+/// The response, if it needs no bytes: to a condition that is not met, and to HEAD.
+pub(crate) fn without_bytes(cx: &Context, path: &str, known: &Known) -> Option<Response> {
+    match known.unmet(&cx.headers) {
+        Some(Unmet::NotModified) => {
+            let mut response = StatusCode::NOT_MODIFIED.into_response();
+            validators(response.headers_mut(), known);
+            Some(response)
         }
-        Wanted::Whole | Wanted::Part(_) => return None,
-        Wanted::NotModified => {
-            let mut answer = StatusCode::NOT_MODIFIED.into_response();
-            validators(answer.headers_mut(), known);
-            return Some(answer);
+        Some(Unmet::OtherVersion) => Some(problem::plain(StatusCode::PRECONDITION_FAILED)),
+        None if cx.method == Method::HEAD => {
+            Some(with_headers(warp::reply().into_response(), path, known, None))
         }
-        Wanted::OtherVersion => StatusCode::PRECONDITION_FAILED,
-        Wanted::NoSuchPart => StatusCode::RANGE_NOT_SATISFIABLE,
-    };
-    let mut answer = problem::plain(status);
-    if status == StatusCode::RANGE_NOT_SATISFIABLE {
-        let range = format!("bytes */{}", known.size.unwrap_or_default());
-        set(answer.headers_mut(), header::CONTENT_RANGE, &range);
+        None => None,
     }
-    Some(answer)
+}
+
+/// The response to a range that does not exist.
+pub(crate) fn unsatisfiable(known: &Known) -> Response {
+    let mut response = problem::plain(StatusCode::RANGE_NOT_SATISFIABLE);
+    let range = format!("bytes */{}", known.size.unwrap_or_default());
+    set(response.headers_mut(), header::CONTENT_RANGE, &range);
+    response
 }
 
 /// Adds what is known of the file; `range` is the part that the body holds, if not all.
 pub(crate) fn with_headers(
-    mut answer: Response,
+    mut response: Response,
     path: &str,
     known: &Known,
     range: Option<Range<u64>>,
 ) -> Response {
-    let headers = answer.headers_mut();
+    let headers = response.headers_mut();
     validators(headers, known);
     let mime = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
@@ -88,10 +84,10 @@ pub(crate) fn with_headers(
         if let Some(range) = range {
             let range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
             set(headers, header::CONTENT_RANGE, &range);
-            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
     }
-    answer
+    response
 }
 
 fn validators(headers: &mut HeaderMap, known: &Known) {
