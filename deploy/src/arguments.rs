@@ -27,16 +27,16 @@ pub(crate) enum Command {
     /// Queues, workers and the leader
     #[command(subcommand)]
     Queue(Queue),
-    /// Tasks that wait
+    /// Unfinished tasks
     #[command(subcommand)]
     Tasks(Tasks),
     /// Bring the database's schema up to date
     Migrate,
-    /// Set the password of the user `admin`, creating the user if need be
+    /// Set the password of the user `admin`, creating the user if necessary
     ResetAdminPassword(ResetAdminPassword),
-    /// Print the API document as JSON; needs no server and no database
+    /// Print the OpenAPI document as JSON; requires no server and no database
     Openapi,
-    /// Print every setting, its value and where it came from
+    /// Print every setting, its value and its source
     Diffsettings,
     /// Run all of Pulp in this terminal, with its own Postgres and Redis
     Dev(dev::Options),
@@ -55,21 +55,21 @@ pub(crate) enum Queue {
 /// What to do about tasks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tasks {
-    /// Say why each unfinished task is not done, and what is wrong with the installation
+    /// Explain why each unfinished task is not done, and find problems of the installation
     ///
-    /// Looks only, unless --repair is given. What is wrong is looked at twice within two seconds, so that what is just
-    /// under way is not told. The exit status is 0 if nothing is wrong, 1 if something needs a repair or a person (or
-    /// Postgres does not answer), 2 if the command line is wrong.
+    /// Changes nothing unless --repair is given. Problems are checked twice within two seconds, so that what
+    /// is in progress is not reported. The exit status is 0 without problems, 1 with problems (or if Postgres
+    /// does not answer), 2 if the command line is invalid.
     Doctor(TasksDoctor),
 }
 
 /// Options of `queue info`.
 #[derive(Args, Debug)]
 pub(crate) struct QueueInfo {
-    /// Show it again and again, every SECONDS
+    /// Repeat every SECONDS
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = pause)]
     pub(crate) watch: Option<f64>,
-    /// Print JSON; with --watch a line each time
+    /// Print JSON; with --watch one line per repetition
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -77,12 +77,13 @@ pub(crate) struct QueueInfo {
 /// Options of `tasks doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct TasksDoctor {
-    /// Mend what is safe to mend: tell the resource manager of tasks that nobody runs, delete the queues of workers
-    /// that are gone and a lease that never ends, end tasks whose worker is gone, drop messages that could not be
-    /// read. Nothing that a live process owns is touched, and everything that is done is printed
+    /// Repair what is safe to repair: notify the resource manager of tasks that no worker runs, delete the
+    /// queues of missing workers and a lease without expiry, fail tasks whose worker is missing, drop
+    /// messages that could not be decoded. Nothing that a live process owns is touched, and every repair is
+    /// printed
     #[arg(long)]
     pub(crate) repair: bool,
-    /// How many tasks to show, the oldest first; all of them are counted
+    /// How many tasks to show, oldest first; all are counted
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub(crate) limit: usize,
     /// Print JSON
@@ -97,13 +98,13 @@ fn pause(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Options of `reset-admin-password`; without one the password is asked for, or read from a pipe.
+/// Options of `reset-admin-password`; without one the password is prompted for, or read from a pipe.
 #[derive(Args, Debug)]
 pub(crate) struct ResetAdminPassword {
-    /// The new password; others can see it in the list of processes
+    /// The new password; visible to other users in the list of processes
     #[arg(short, long)]
     pub(crate) password: Option<String>,
-    /// Draw a random password and print it
+    /// Generate a random password and print it
     #[arg(long, conflicts_with = "password")]
     pub(crate) random: bool,
 }
@@ -111,7 +112,7 @@ pub(crate) struct ResetAdminPassword {
 /// Where a server listens.
 #[derive(Args, Debug)]
 pub(crate) struct Bind {
-    /// Address and port to listen on; port 0 leaves the choice to the system
+    /// Address and port to listen on; the system chooses if the port is 0
     #[arg(short = 'b', long = "bind", value_name = "ADDR:PORT")]
     pub(crate) address: Option<String>,
 }
@@ -119,20 +120,20 @@ pub(crate) struct Bind {
 /// Options of `worker`.
 #[derive(Args, Debug)]
 pub(crate) struct Worker {
-    /// Route tasks to workers instead of running them; of all that are started, one leads and the others end with
-    /// status 75, to be started again
+    /// Route tasks to workers instead of running them; of several resource managers one leads and the others
+    /// exit with status 75, to be restarted
     #[arg(long)]
     pub(crate) resource_manager: bool,
-    /// What a resource manager does while another one leads: exit, wait, or wait so many SECONDS
+    /// While another resource manager leads: exit, wait, or wait for at most SECONDS
     #[arg(long, value_name = "exit|wait|SECONDS", default_value = "exit")]
     pub(crate) standby: Standby,
-    /// The worker's name, unique among those alive; %h stands for the host
+    /// The worker's name, unique among live workers; %h is replaced by the host name
     #[arg(short, long)]
     pub(crate) name: Option<String>,
-    /// End when no task is left
+    /// Exit when no task is left
     #[arg(long)]
     pub(crate) burst: bool,
-    /// A file for the number of this process
+    /// Write the process id to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) pid: Option<PathBuf>,
 }

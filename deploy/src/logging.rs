@@ -1,6 +1,6 @@
 //! Log lines, to the standard error output: text for people, JSON for machines.
 //!
-//! Both carry the correlation id (R33), which is the field `cid` of a span around the event.
+//! Both carry the time and the correlation id (R33), which is the field `cid` of a span around the event.
 
 use std::fmt;
 
@@ -18,13 +18,13 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Parts that tell at level INFO what nobody asked; `LOG_LEVEL` can name them.
+/// Modules that are too verbose at level INFO; `LOG_LEVEL` can override them.
 const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
 
 /// Starts logging for the rest of the process.
 ///
 /// # Errors
-/// If `LOG_LEVEL` cannot be understood.
+/// If `LOG_LEVEL` cannot be parsed.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log_level)).with_context(|| {
         format!("LOG_LEVEL is not a filter (write `info`, or `info,tasking=debug`): {}", settings.log_level)
@@ -62,7 +62,7 @@ fn remember<S: Subscriber + for<'a> LookupSpan<'a>>(mut fields: Fields, id: &Id,
     }
 }
 
-/// One line an event.
+/// One line per event.
 struct Lines(LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -87,13 +87,13 @@ where
         let own = fields.take("cid").map(|cid| plain(&cid));
         let cid = cid.or(own);
         let (level, target) = (*event.metadata().level(), event.metadata().target());
+        let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         match self.0 {
             LogFormat::Text => {
                 let cid = cid.as_deref().unwrap_or("None");
-                writeln!(out, "pulp [{cid}]: {target}:{level}: {}", fields.text())
+                writeln!(out, "{time} pulp [{cid}]: {target}:{level}: {}", fields.text())
             }
             LogFormat::Json => {
-                let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
                 let head = json!({"time": time, "level": level.as_str(), "target": target, "cid": cid});
                 writeln!(out, "{}", fields.json(head))
             }

@@ -1,8 +1,8 @@
 //! Settings, under Pulp's own names, typed.
 //!
-//! Each field is the setting of the same name in capitals. The values come from `/etc/pulp/settings.yaml` or `.toml`,
-//! or the files that `PULP_SETTINGS` names, then from `PULP_…` variables of the environment, where `__` leads into
-//! nested settings. What exists, with which types and defaults, is the table in `table`.
+//! Each field is the setting of the same name in capitals. The values come from `/etc/pulp/settings.yaml` or
+//! `.toml`, or the files that `PULP_SETTINGS` names, then from `PULP_…` variables of the environment, where
+//! `__` leads into nested settings. What exists, with which types and defaults, is the table in `table`.
 
 #[cfg(test)]
 mod document;
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Masked {
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// `pulp [<correlation id>]: …`, for people.
+    /// `<time> pulp [<correlation id>]: …`, for people.
     Text,
     /// One JSON object a line.
     Json,
@@ -71,11 +71,11 @@ pub struct Settings {
     /// `DATABASES["default"]["CONN_MAX"]`: connections one process keeps at most.
     pub database_connections: u32,
     /// `REDIS_URL`, or the URL made of `REDIS_HOST`, `REDIS_PORT`, …; `None` if Redis is not configured. With
-    /// sentinels its host and port say nothing.
+    /// sentinels its host and port have no meaning.
     pub redis_url: Option<Masked>,
-    /// `REDIS_SENTINEL`: who knows where Redis is.
+    /// `REDIS_SENTINEL`: the sentinels that monitor Redis.
     pub redis_sentinel: Option<Sentinel>,
-    /// `REDIS_SSL_CA_CERTS`: whom to trust for TLS, instead of the system's authorities.
+    /// `REDIS_SSL_CA_CERTS`: the authorities trusted for TLS, instead of the system's.
     pub redis_ca_certs: Option<PathBuf>,
     /// `REDIS_KEY_PREFIX`: put before every key, so that installations can share a database.
     pub redis_key_prefix: String,
@@ -95,7 +95,7 @@ pub struct Settings {
     pub content_path_prefix: String,
     /// `WORKER_STYLE`'s outcome.
     pub worker_style: WorkerStyle,
-    /// `WORKER_TTL`: a worker whose beat stands still for so long is given up.
+    /// `WORKER_TTL`: how long after its last heartbeat a worker is considered missing.
     pub worker_ttl: Duration,
     /// `API_APP_TTL`: likewise for API processes.
     pub api_app_ttl: Duration,
@@ -103,9 +103,9 @@ pub struct Settings {
     pub content_app_ttl: Duration,
     /// `RESOURCE_MANAGER_LEASE`: how long a resource manager leads without renewing.
     pub resource_manager_lease: Duration,
-    /// `TASK_GRACE_INTERVAL`: how long a task may go on after SIGINT.
+    /// `TASK_GRACE_INTERVAL`: how long a task may continue after SIGINT.
     pub task_grace_interval: Duration,
-    /// `TASK_CANCEL_INTERVAL`: how long a canceled task may take to stop before its worker goes down.
+    /// `TASK_CANCEL_INTERVAL`: how long a canceled task may take to stop before its worker is shut down.
     pub task_cancel_interval: Duration,
     /// `ALLOWED_CONTENT_CHECKSUMS`.
     pub allowed_content_checksums: BTreeSet<Algorithm>,
@@ -119,7 +119,7 @@ pub struct Settings {
     pub task_protection_time: Duration,
     /// `UPLOAD_PROTECTION_TIME`, in minutes; zero keeps uploads for ever.
     pub upload_protection_time: Duration,
-    /// `TMPFILE_PROTECTION_TIME`, in minutes; zero leaves unfinished files to the sweep of each day.
+    /// `TMPFILE_PROTECTION_TIME`, in minutes; zero leaves unfinished files to the daily sweep.
     pub tmpfile_protection_time: Duration,
     /// `MAX_CONCURRENT_CONTENT`: units in flight in a sync.
     pub max_concurrent_content: usize,
@@ -131,12 +131,12 @@ pub struct Settings {
     pub log_level: String,
 }
 
-/// What loading gives: the settings, and what there is to tell about them.
+/// The loaded settings, with warnings and sources.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// What deserves a warning, once logging works; each is a line.
+    /// Warnings to log once logging works; one line each.
     pub warnings: Vec<String>,
     /// Every setting with its value and source, secrets masked.
     pub shown: Vec<Shown>,

@@ -1,8 +1,8 @@
 //! How much memory an idle process of each role needs, and how fast it is ready.
 //!
-//! `cargo build --release && PULPCORE=target/release/pulpcore cargo bench -p integration-tests --bench footprint`.
-//! The servers are running already. Ready means: the API and the content app answer, a worker or resource manager is
-//! in the list of workers.
+//! `cargo build --release && PULPCORE=target/release/pulpcore cargo bench -p integration-tests --bench
+//! footprint`. The servers are running already. Ready means: the API and the content app answer, a worker or
+//! resource manager is in the list of workers.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
 //! How long a sync of many small files takes, and how much memory the worker needs for it.
 //!
 //! `cargo build --release && PULPCORE=target/release/pulpcore cargo bench -p integration-tests --bench sync`;
-//! `FILES` sets the number of files (10,000); `BASELINE` names another build, which is measured in turns with this one,
-//! `ROUNDS` times (1). Postgres is durable. The upstream, Postgres, Redis and all of Pulp run on the same machine. Prints
-//! a table, and last the time of a plain download of the same files by the same number of connections: what no sync can
-//! beat.
+//! `FILES` sets the number of files (10,000); `BASELINE` names another build, which is measured in turns with
+//! this one, `ROUNDS` times (1). Postgres is durable. The upstream, Postgres, Redis and all of Pulp run on
+//! the same machine. Prints a table, and last the time of a plain download of the same files by the same
+//! number of connections: what no sync can beat.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,8 +1,8 @@
-//! The fault test: real processes on real servers, a random mix of tasks, random faults, and a checker of what was
-//! recorded.
+//! The fault test: real processes on real servers, a random mix of tasks, random faults, and a checker of
+//! what was recorded.
 //!
-//! What is random follows from a seed, which the run prints. What the processes make of it does not: a seed repeats the
-//! faults, not the moments in which they strike.
+//! What is random follows from a seed, which the run prints. What the processes make of it does not: a seed
+//! repeats the faults, not the moments in which they strike.
 
 pub mod checker;
 pub mod files;

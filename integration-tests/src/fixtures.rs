@@ -39,8 +39,8 @@ impl Pulp {
         created(&self.completed(answer).await, 0)
     }
 
-    /// Serves what `source` says (`{"repository": …}` or `{"publication": …}`) under a base path; answers the path of
-    /// its files in the content app.
+    /// Serves what `source` says (`{"repository": …}` or `{"publication": …}`) under a base path; answers the
+    /// path of its files in the content app.
     pub async fn distribute(&self, base_path: &str, source: Value) -> String {
         let mut body = json!({"name": base_path, "base_path": base_path});
         body.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
@@ -49,8 +49,8 @@ impl Pulp {
         format!("/pulp/content/{base_path}/")
     }
 
-    /// Syncs an upstream into a new repository, publishes and serves it, all under one name; answers the path of its
-    /// files in the content app.
+    /// Syncs an upstream into a new repository, publishes and serves it, all under one name; answers the path
+    /// of its files in the content app.
     pub async fn mirror(&self, name: &str, upstream: &Upstream, policy: &str) -> String {
         let remote = self.remote(name, upstream, policy).await;
         let repository = self.repository(name).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Time of processors that the host has given to others until now, as Linux counts it: what was stolen between two moments
-/// is nobody's delay.
+/// Time of processors that the host has given to others until now, as Linux counts it: what was stolen
+/// between two moments is nobody's delay.
 ///
 /// # Panics
 /// If Linux does not say.

@@ -1,9 +1,9 @@
-//! The whole system under test: real processes on real servers, an upstream that can be told to misbehave, and a
-//! client.
+//! The whole system under test: real processes on real servers, an upstream that can be told to misbehave,
+//! and a client.
 //!
-//! Every test has an installation of its own: [`Pulp::start`] copies a migrated template, starts a private Postgres
-//! and a private Redis on it, and Pulp's processes on free ports. So a test may break whatever it likes. At its end
-//! the installation must be quiet: a task that is not final fails the test.
+//! Every test has an installation of its own: [`Pulp::start`] copies a migrated template, starts a private
+//! Postgres and a private Redis on it, and Pulp's processes on free ports. So a test may break whatever it
+//! likes. At its end the installation must be quiet: a task that is not final fails the test.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "whatever fails here fails the test")]
 
 mod client;

@@ -59,8 +59,8 @@ impl Population {
         pulp.completed(pulp.client.post(DISTRIBUTIONS, &body).await.expect(202)).await;
     }
 
-    /// A unit from an uploaded file that comes into a repository and leaves it; a stored artifact; an upload that is
-    /// not finished.
+    /// A unit from an uploaded file that comes into a repository and leaves it; a stored artifact; an upload
+    /// that is not finished.
     async fn upload_and_modify(&self) {
         let Population { pulp, upstream: _ } = self;
         let repository = pulp.repository("uploaded").await;
@@ -96,7 +96,8 @@ impl Population {
         pulp.failed(pulp.sync(&repository, &remote, true).await).await;
     }
 
-    /// A group of tasks, one of them the child of another. Nothing that clients can ask for creates these yet.
+    /// A group of tasks, one of them the child of another. Nothing that clients can ask for creates these
+    /// yet.
     async fn group_tasks(&self) {
         let sql = format!(
             "INSERT INTO task_group (pulp_id, pulp_domain_id, description)

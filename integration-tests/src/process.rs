@@ -88,8 +88,8 @@ impl Drop for Process {
     }
 }
 
-/// Asks the kernel to kill the child when the thread that starts it ends: the test's own, or one of its runtime's, which
-/// last as long.
+/// Asks the kernel to kill the child when the thread that starts it ends: the test's own, or one of its
+/// runtime's, which last as long.
 #[expect(unsafe_code, reason = "the parent-death signal can only be set between fork and exec")]
 fn die_with_the_test(command: &mut Command) {
     // SAFETY: between fork and exec only a system call is made; nothing is allocated, no lock is taken.

@@ -220,8 +220,8 @@ impl Pulp {
         set.map(|(_, path)| path.into()).unwrap()
     }
 
-    /// The files of the artifact store below `folder`, sorted: `artifact` for those with a final name, `staging` for
-    /// unfinished ones.
+    /// The files of the artifact store below `folder`, sorted: `artifact` for those with a final name,
+    /// `staging` for unfinished ones.
     pub fn stored(&self, folder: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.media().join(folder)];

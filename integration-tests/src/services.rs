@@ -25,8 +25,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts both on the data in `directory`, which is made if it is not there. Unless they have to be `durable`,
-    /// Postgres does not wait for the disk. It takes so many `sessions`, if a number is given.
+    /// Starts both on the data in `directory`, which is made if it is not there. Unless they have to be
+    /// `durable`, Postgres does not wait for the disk. It takes so many `sessions`, if a number is given.
     ///
     /// # Panics
     /// If they do not start.

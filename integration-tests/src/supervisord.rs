@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Supervisord(Process);
 
 impl Supervisord {
-    /// Starts it in `directory`, where it finds its settings in `environment`; the first start ever downloads it.
+    /// Starts it in `directory`, where it finds its settings in `environment`; the first start ever downloads
+    /// it.
     ///
     /// # Panics
     /// If it cannot be installed.

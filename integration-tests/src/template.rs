@@ -27,7 +27,8 @@ pub(crate) fn copy_to(target: &Path, executable: &Path) {
     assert!(status.success(), "the template database could not be copied");
 }
 
-/// Where the template of this build is: outside of the build's folder, whose path may be too long for sockets.
+/// Where the template of this build is: outside of the build's folder, whose path may be too long for
+/// sockets.
 fn path(executable: &Path) -> PathBuf {
     let metadata = executable.metadata().unwrap();
     let mut hasher = DefaultHasher::new();

@@ -87,7 +87,8 @@ async fn failures_that_pass_are_tried_again() {
     assert_eq!(pulp.stored("artifact").len(), 5);
 }
 
-/// Bad input of all kinds: the task says what is wrong with which URL, line or file, and nothing half is left.
+/// Bad input of all kinds: the task says what is wrong with which URL, line or file, and nothing half is
+/// left.
 #[tokio::test]
 async fn a_bad_upstream_fails_the_task_and_nothing_else() {
     let (pulp, upstream) = (Pulp::start().await, Upstream::with_files(10).await);

@@ -1,5 +1,5 @@
-//! Signals to real processes: how workers and resource managers stop, and what becomes of those that were stopped for
-//! too long.
+//! Signals to real processes: how workers and resource managers stop, and what becomes of those that were
+//! stopped for too long.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Pulp under the real supervisord: what becomes of its processes, and how soon another resource manager leads.
+//! Pulp under the real supervisord: what becomes of its processes, and how soon another resource manager
+//! leads.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use std::io::{BufRead, BufReader, Write};

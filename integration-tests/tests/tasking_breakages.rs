@@ -1,5 +1,5 @@
-//! The checker notices: the product is broken on purpose, in ten ways, and each time the same steps that harm a sound
-//! product nothing show a broken promise.
+//! The checker notices: the product is broken on purpose, in ten ways, and each time the same steps that harm
+//! a sound product nothing show a broken promise.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use std::time::Duration;
@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// How long a task may take to be where it should be; a worker that does not answer gets nothing more after 3 s.
+/// How long a task may take to be where it should be; a worker that does not answer gets nothing more after 3
+/// s.
 const SOON: Duration = Duration::from_secs(9);
 
 /// Does the same to a sound product and to a broken one.
@@ -55,8 +56,8 @@ impl Late {
     }
 }
 
-/// The leader sends `late`'s successor to a worker that does not claim it. Then `late` appears and the leader dies: for
-/// the next one, `late` comes first. Answers `late`, the successor, and the worker.
+/// The leader sends `late`'s successor to a worker that does not claim it. Then `late` appears and the leader
+/// dies: for the next one, `late` comes first. Answers `late`, the successor, and the worker.
 async fn two_orders(stage: &mut Stage, milliseconds: u64) -> (Uuid, Uuid, String) {
     let late = Late::draw(stage, 1, 4000).await;
     for name in ["worker-1", "worker-2"] {
@@ -105,7 +106,8 @@ async fn a_claim_without_the_leader_lock() {
         Broken::Function("refuse_claim", "PERFORM pg_advisory_xact_lock_shared(lock_leader(), 0);", "NULL;");
     shows("exclusive", 2, LONG, broken, async |stage: &mut Stage| {
         let late = Late::draw(stage, 1, 4000).await;
-        // A claim stands still between its checks and its write: its worker's lock is taken until the task's row is.
+        // A claim stands still between its checks and its write: its worker's lock is taken until the task's
+        // row is.
         let mut holders = Vec::new();
         for name in ["worker-1", "worker-2"] {
             let mut holder = stage.system.servers.database().await;

@@ -1,4 +1,4 @@
-//! `pulpcore queue info`: queues, workers, the leader and the numbers of tasks, now or again and again.
+//! `pulpcore queue info`: queues, workers, the leader and the numbers of tasks, once or repeatedly.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,14 +13,14 @@ use tasking::inspect::{Inspector, LeaderView, Overview, QueueView, Span, WorkerS
 use crate::arguments::QueueInfo;
 use crate::table::{self, Cell, Column, number, text};
 
-/// How long Postgres may take to let us in.
+/// Time limit of the connection to Postgres.
 const CONNECT: Duration = Duration::from_secs(5);
 
 const RED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 const GREEN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const YELLOW: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
 
-/// Shows it once, or until it is interrupted. Fails if Postgres does not answer, and is not waited for.
+/// Prints it once, or repeatedly until it is interrupted. Fails at once if Postgres does not answer.
 pub(crate) async fn run(settings: Arc<Settings>, options: QueueInfo) -> anyhow::Result<ExitCode> {
     let mut inspector = None;
     loop {
@@ -42,7 +42,7 @@ pub(crate) async fn run(settings: Arc<Settings>, options: QueueInfo) -> anyhow::
         } else {
             super::print_styled(&shown)?;
         }
-        std::io::stdout().flush().context("cannot print the answer")?;
+        std::io::stdout().flush().context("cannot print the output")?;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs_f64(seconds)) => {}
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
@@ -85,9 +85,13 @@ fn render(overview: &Overview) -> String {
     lines.push(format!("Tasks     {}", tasks.join(", ")));
     if let Some(queue) = overview.redis.as_ref().and_then(|redis| redis.resource_manager) {
         const COLUMNS: [Column; 4] =
-            [text("QUEUE", 40), number("WAITING", 9), number("TAKEN", 9), number("ASIDE", 9)];
-        let row =
-            [vec![Cell::from("resource-manager"), queue.depth.into(), queue.processing.into(), aside(queue)]];
+            [text("QUEUE", 40), number("WAITING", 9), number("CLAIMED", 9), number("DEFERRED", 9)];
+        let row = [vec![
+            Cell::from("resource-manager"),
+            queue.depth.into(),
+            queue.processing.into(),
+            deferred(queue),
+        ]];
         lines.push(String::new());
         lines.extend(table::lines(&COLUMNS, &row));
     }
@@ -103,15 +107,15 @@ fn leader_line(leader: &LeaderView, redis_answers: bool) -> String {
             parts.push(lease.label.clone());
             parts.push(match lease.remaining {
                 Some(seconds) => format!("lease {}", Span(seconds)),
-                None => format!("{RED}lease without end{RED:#}"),
+                None => format!("{RED}lease without expiry{RED:#}"),
             });
             if lease.holder != leader.process {
-                parts.push(format!("{YELLOW}not the one that leads by its row{YELLOW:#}"));
+                parts.push(format!("{YELLOW}not the leader according to the database{YELLOW:#}"));
             }
         }
-        None if redis_answers => parts.push(format!("{RED}nobody{RED:#}, the lease is free")),
-        None if leader.alive => parts.push("alive, by its row".to_owned()),
-        None => parts.push(format!("{RED}nobody{RED:#}, by its row")),
+        None if redis_answers => parts.push(format!("{RED}none{RED:#}, the lease is free")),
+        None if leader.alive => parts.push("alive according to the database".to_owned()),
+        None => parts.push(format!("{RED}none{RED:#} according to the database")),
     }
     parts.push(format!("epoch {} for {}", leader.epoch, Span(leader.since)));
     parts.extend(leader.heartbeat_age.map(|age| format!("heartbeat {} ago", Span(age))));
@@ -122,10 +126,10 @@ fn workers(workers: &[WorkerView]) -> Vec<String> {
     const COLUMNS: [Column; 8] = [
         text("WORKER", 22),
         text("STATE", 8),
-        number("BEAT", 8),
+        number("HEARTBEAT", 9),
         number("QUEUE", 5),
-        number("TAKEN", 5),
-        number("ASIDE", 5),
+        number("CLAIMED", 7),
+        number("DEFERRED", 8),
         number("FOR", 8),
         text("TASK", 36),
     ];
@@ -149,7 +153,7 @@ fn workers(workers: &[WorkerView]) -> Vec<String> {
                 Span(worker.heartbeat_age).into(),
                 length(|queue| queue.depth).into(),
                 length(|queue| queue.processing).into(),
-                worker.queue.map_or("-".into(), aside),
+                worker.queue.map_or("-".into(), deferred),
                 worker.task.as_ref().map_or(String::new(), |task| Span(task.seconds).to_string()).into(),
                 worker.task.as_ref().map_or(String::new(), |task| task.id.to_string()).into(),
             ]
@@ -160,14 +164,14 @@ fn workers(workers: &[WorkerView]) -> Vec<String> {
     for (line, worker) in lines.zip(workers) {
         out.push(line);
         if let Some(task) = &worker.task {
-            let told = if task.canceling { ", told to stop" } else { "" };
+            let told = if task.canceling { ", cancellation requested" } else { "" };
             out.push(table::cut(&format!("    runs {}{told}", task.name), 100));
         }
     }
     out
 }
 
-fn aside(queue: QueueView) -> Cell {
+fn deferred(queue: QueueView) -> Cell {
     let style = if queue.rejected > 0 { RED } else { Style::new() };
     Cell::styled(queue.rejected, style)
 }

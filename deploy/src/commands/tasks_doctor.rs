@@ -1,4 +1,5 @@
-//! `pulpcore tasks doctor`: why tasks are not done, what is wrong, and mending what can be mended safely.
+//! `pulpcore tasks doctor`: why tasks are not done, what is wrong, and the repair of what can be repaired
+//! safely.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,14 +20,14 @@ const WIDTH: usize = 100;
 /// How long the effects of a repair are waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The exit status that asks for a person.
+/// The exit status if problems remain.
 const FINDINGS: u8 = 1;
 
 const RED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 const GREEN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BOLD: Style = Style::new().bold();
 
-/// Looks, mends if asked to, and tells by the exit status whether all is well in the end.
+/// Examines, repairs if asked to, and says by the exit status whether problems remain.
 pub(crate) async fn run(
     settings: Arc<Settings>,
     plugins: Plugins,
@@ -40,10 +41,10 @@ pub(crate) async fn run(
     if options.repair && diagnosis.findings.iter().any(|finding| finding.repair.is_some()) {
         let begun = Instant::now();
         loop {
-            repaired.extend(mend(&inspector, &diagnosis).await);
+            repaired.extend(repair(&inspector, &diagnosis).await);
             diagnosis = inspector.diagnose(options.limit).await?;
-            let mendable = |finding: &Finding| finding.needs_action && finding.repair.is_some();
-            if !diagnosis.findings.iter().any(mendable) || begun.elapsed() > PATIENCE {
+            let repairable = |finding: &Finding| finding.needs_action && finding.repair.is_some();
+            if !diagnosis.findings.iter().any(repairable) || begun.elapsed() > PATIENCE {
                 break;
             }
         }
@@ -58,13 +59,13 @@ pub(crate) async fn run(
     Ok(if diagnosis.healthy { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
 }
 
-/// Mends what can be mended; what cannot is told and stays a finding.
-async fn mend(inspector: &Inspector, diagnosis: &Diagnosis) -> Vec<String> {
+/// Repairs what can be repaired; what cannot is reported and remains a finding.
+async fn repair(inspector: &Inspector, diagnosis: &Diagnosis) -> Vec<String> {
     let mut done = Vec::new();
     for repair in diagnosis.findings.iter().filter_map(|finding| finding.repair.as_ref()) {
         match inspector.repair(repair).await {
             Ok(lines) => done.extend(lines),
-            Err(error) => done.push(format!("not mended: {error:#}")),
+            Err(error) => done.push(format!("not repaired: {error:#}")),
         }
     }
     done
@@ -80,9 +81,9 @@ fn render(diagnosis: &Diagnosis, repaired: &[String]) -> String {
         lines.push(String::new());
     }
     match diagnosis.findings.iter().filter(|finding| finding.needs_action).count() {
-        0 => lines.push(format!("{GREEN}Nothing is wrong.{GREEN:#}")),
-        1 => lines.push(format!("{RED}One thing is wrong:{RED:#}")),
-        count => lines.push(format!("{RED}{count} things are wrong:{RED:#}")),
+        0 => lines.push(format!("{GREEN}No problems found.{GREEN:#}")),
+        1 => lines.push(format!("{RED}One problem:{RED:#}")),
+        count => lines.push(format!("{RED}{count} problems:{RED:#}")),
     }
     for finding in &diagnosis.findings {
         let mark = if finding.needs_action { "*" } else { "-" };
@@ -93,7 +94,7 @@ fn render(diagnosis: &Diagnosis, repaired: &[String]) -> String {
     lines.push(String::new());
     let total: usize = diagnosis.totals.values().sum();
     if total == 0 {
-        lines.push("No task is unfinished.".to_owned());
+        lines.push("No unfinished tasks.".to_owned());
         return lines.join("\n");
     }
     let counts: Vec<String> =

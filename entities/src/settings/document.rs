@@ -12,12 +12,17 @@ Settings have Pulp's own names. They are read from `/etc/pulp/settings.yaml` or 
 files that the environment variable `PULP_SETTINGS` names, separated by commas; then from the environment: the variable
 `PULP_WORKER_TTL` is the setting `WORKER_TTL`, and two underscores lead into a nested one, as in
 `PULP_DATABASES__default__HOST`. Lists and tables are written as JSON there. `pulpcore diffsettings` prints every
-setting, its value and where it came from.
+setting, its value and its source.
 
-A wrong value, or an unknown name in a file, stops the start. Settings of Pulp and Django that nothing acts on are
-named in a warning.
+An invalid value, or an unknown name in a file, stops the start. Settings of Pulp and Django that are not supported
+are ignored with a warning.
 
-| setting | type | default | what it is for |
+A connection pooler in front of Postgres must work in session mode (PgBouncer: `pool_mode = session` and
+`ignore_startup_parameters = extra_float_digits`). In transaction mode notifications are lost, so that tasks start up
+to a second late, sessions lose the parameters that limit their transactions and choose their plans, and the sessions
+of a missing worker cannot be terminated by their name.
+
+| setting | type | default | meaning |
 | --- | --- | --- | --- |
 ";
 

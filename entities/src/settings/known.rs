@@ -1,4 +1,4 @@
-//! Names of Pulp's, Django's and its libraries' settings that nothing acts on: to set one is a warning, no error.
+//! Settings of Pulp, Django and its libraries that are not supported: setting one is a warning, not an error.
 
 /// Settings, by name; nested ones with dots.
 pub(super) const KNOWN: &[&str] = &[

@@ -1,14 +1,15 @@
 //! `REDIS_SENTINEL`: Redis found through sentinels.
 
 use super::Masked;
+use super::types::host_and_port;
 use super::values::Values;
 
-/// Who knows where Redis is, in the shape that rq's users know.
+/// The sentinels that monitor Redis, as rq configures them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentinel {
     /// `INSTANCES`: host and port of each sentinel.
     pub instances: Vec<(String, u16)>,
-    /// `MASTER_NAME`: how the sentinels call the Redis.
+    /// `MASTER_NAME`: name of the master monitored by the sentinels.
     pub master_name: String,
     /// `SENTINEL_KWARGS["username"]`: the user at the sentinels.
     pub username: Option<String>,
@@ -36,14 +37,7 @@ pub(super) fn sentinel(values: &Values) -> Result<Option<Sentinel>, String> {
             return Err(format!("REDIS_SENTINEL and {name} are both set (keep one)"));
         }
     }
-    let instances = instances.iter().filter_map(|instance| split(instance)).collect();
+    let instances = instances.iter().filter_map(|instance| host_and_port(instance)).collect();
     let (username, password) = (some("SENTINEL_KWARGS.username"), some("SENTINEL_KWARGS.password"));
     Ok(Some(Sentinel { instances, master_name, username, password: password.map(Masked) }))
-}
-
-/// Host and port of `host:port`.
-pub(super) fn split(instance: &str) -> Option<(String, u16)> {
-    let (host, port) = instance.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| !host.is_empty())
 }

@@ -16,13 +16,13 @@ pub struct Shown {
     pub value: Value,
     /// Where it came from.
     pub source: Source,
-    /// Whether anything acts on it.
-    pub acted_on: bool,
+    /// Whether it is supported; it is ignored otherwise.
+    pub supported: bool,
 }
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let note = if self.acted_on { "" } else { ", not acted on" };
+        let note = if self.supported { "" } else { ", ignored" };
         write!(f, "{} = {}  # {}{note}", self.name, self.value, self.source)
     }
 }
@@ -33,13 +33,13 @@ pub(super) fn all(values: &Values) -> Vec<Shown> {
         name: name.clone(),
         value: mask(name, leaf),
         source: leaf.source.clone(),
-        acted_on: leaf.setting.is_some(),
+        supported: leaf.setting.is_some(),
     };
     values.leaves.iter().map(shown).collect()
 }
 
-/// Secrets as asterisks; the password alone where the secret is a URL. What nothing acts on is masked by its name,
-/// since it may be a whole structure.
+/// Secrets as asterisks; the password alone where the secret is a URL. What nothing acts on is masked by its
+/// name, since it may be a whole structure.
 fn mask(name: &str, leaf: &Leaf) -> Value {
     let Some(setting) = leaf.setting else {
         let suspect = ["KEY", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "CONNECTION_STRING"];

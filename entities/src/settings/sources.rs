@@ -17,7 +17,8 @@ const FILES: &str = "PULP_SETTINGS";
 /// Reads the files that the environment names, or else those of `directory`, then the environment.
 ///
 /// # Errors
-/// If a file cannot be read or is none of settings; badly named or typed values become problems of the result.
+/// If a file cannot be read or is none of settings; badly named or typed values become problems of the
+/// result.
 pub(super) fn read(environment: &[(OsString, OsString)], directory: &Path) -> anyhow::Result<Values> {
     let mut values = Values::new();
     for path in files(environment, directory)? {
@@ -88,7 +89,7 @@ fn parse(path: &Path) -> anyhow::Result<Map<String, Value>> {
         _ => bail!("the settings file {} is neither .yaml nor .toml", path.display()),
     };
     let parsed: Option<Map<String, Value>> =
-        parsed.with_context(|| format!("the settings file {} cannot be understood", path.display()))?;
+        parsed.with_context(|| format!("the settings file {} cannot be parsed", path.display()))?;
     Ok(parsed.unwrap_or_default())
 }
 

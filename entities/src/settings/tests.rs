@@ -124,13 +124,13 @@ fn unknown_names_stop_in_files_and_warn_in_the_environment() {
 }
 
 #[test]
-fn names_of_pulp_that_nothing_acts_on_are_a_warning() {
+fn settings_of_pulp_that_are_not_supported_are_a_warning() {
     let yaml = "DEBUG: true\nDATABASES: {default: {CONN_MAX_AGE: 0}}\nLOGGING: {version: 1}";
     let loaded = load_with(&[("settings.yaml", yaml)], &[("PULP_ANALYTICS", "false")]).unwrap();
     let named: Vec<&str> =
         loaded.warnings.iter().filter_map(|line| line.split_once(" (")).map(|(name, _)| name).collect();
     assert_eq!(named, ["DEBUG", "DATABASES.default.CONN_MAX_AGE", "LOGGING", "ANALYTICS"]);
-    assert!(shown(&loaded, "DEBUG").ends_with(", not acted on"));
+    assert!(shown(&loaded, "DEBUG").ends_with(", ignored"));
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn python_and_broken_files_are_refused_with_advice() {
     assert!(text.contains("is Python") && text.contains("settings.yaml as YAML"), "{text}");
     assert!(refusal(&[], &[("PULP_SETTINGS", "{dir}/settings.py")]).contains("is Python"));
     assert!(refusal(&[], &[("PULP_SETTINGS", "{dir}/none.yaml")]).contains("cannot read the settings file"));
-    assert!(refusal(&[("settings.yaml", "A: [")], &[]).contains("cannot be understood"));
-    assert!(refusal(&[("settings.toml", "A")], &[]).contains("cannot be understood"));
+    assert!(refusal(&[("settings.yaml", "A: [")], &[]).contains("cannot be parsed"));
+    assert!(refusal(&[("settings.toml", "A")], &[]).contains("cannot be parsed"));
     assert!(refusal(&[("settings.yaml", ""), ("settings.toml", "")], &[]).contains("keep one"));
     assert!(load_with(&[("settings.yaml", "# nothing\n")], &[]).is_ok());
 }

@@ -1,8 +1,8 @@
-//! The types of settings: how a value of a file or the text of an environment variable becomes a checked value.
+//! The types of settings: how a value of a file or the text of an environment variable becomes a checked
+//! value.
 
 use serde_json::{Map, Value};
 
-use super::sentinel::split;
 use super::table::Setting;
 use crate::checksum::Algorithm;
 
@@ -170,7 +170,14 @@ fn host(value: &Value) -> Option<String> {
         Some([Value::String(host), port]) => format!("{host}:{}", Type::Port.check(port)?),
         _ => value.as_str()?.to_owned(),
     };
-    split(&text).map(|_| text)
+    host_and_port(&text).map(|_| text)
+}
+
+/// Host and port of `host:port`.
+pub(super) fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| !host.is_empty())
 }
 
 fn origin(text: &str) -> Option<&str> {

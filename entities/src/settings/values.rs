@@ -15,7 +15,7 @@ use super::types::Type;
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything.
+    /// No source gives a value.
     Default,
     /// A settings file.
     File(PathBuf),
@@ -36,11 +36,11 @@ impl fmt::Display for Source {
 /// One value. Nested settings are values of their own, under a dotted path.
 #[derive(Clone, Debug)]
 pub(super) struct Leaf {
-    /// The row of the table; `None` for a setting that nothing acts on.
+    /// The row of the table; `None` for a setting that is not supported.
     pub setting: Option<&'static Setting>,
     /// The checked value.
     pub value: Value,
-    /// Who said so.
+    /// Where it came from.
     pub source: Source,
 }
 
@@ -88,7 +88,8 @@ impl Values {
         }
     }
 
-    /// Takes the settings that a source gives at the top level or, in an environment variable's nested name, deeper.
+    /// Takes the settings that a source gives at the top level or, in an environment variable's nested name,
+    /// deeper.
     pub(super) fn take(&mut self, path: &str, value: Value, source: &Source) {
         let Some((path, setting)) = find(path) else {
             self.take_unknown(path, value, source);
@@ -134,7 +135,7 @@ impl Values {
 
     fn take_unknown(&mut self, path: &str, value: Value, source: &Source) {
         if is_known(path) {
-            self.warnings.push(format!("{path} ({source}) is not acted on"));
+            self.warnings.push(format!("{path} ({source}) is ignored (not supported)"));
             self.insert(path.to_owned(), None, value, source);
             return;
         }
@@ -152,7 +153,8 @@ impl Values {
         self.leaves.insert(path, Leaf { setting, value, source: source.clone() });
     }
 
-    /// Sets what lies below a path back to its defaults: a table given as a whole replaces that of a weaker source.
+    /// Sets what lies below a path back to its defaults: a table given as a whole replaces that of a weaker
+    /// source.
     fn forget(&mut self, path: &str) {
         let inside = format!("{path}.");
         self.leaves.retain(|name, _| !name.starts_with(&inside));
@@ -207,8 +209,8 @@ impl Values {
     }
 }
 
-/// The row of a dotted path, and the path as the table writes it. Only the first name must be in capitals: Pulp's
-/// own examples write the keys below in either case.
+/// The row of a dotted path, and the path as the table writes it. Only the first name must be in capitals:
+/// Pulp's own examples write the keys below in either case.
 fn find(path: &str) -> Option<(String, &'static Setting)> {
     let mut names = path.split('.');
     let first = names.next()?;

@@ -1,9 +1,10 @@
 //! How fast a list of 100 repositories is printed, and what it costs Postgres.
 //!
-//! `cargo build --release && PULPCORE=$PWD/target/release/pulpcore BASELINE=/path/to/another/pulpcore cargo bench -p
-//! integration-tests --bench lists`. `BASELINE` names another build to compare with: each has a database of its own
-//! with `ROWS` repositories (1,000), and both are measured in turns, `ROUNDS` times (5) for `ROUND_SECONDS` (5) each; the one
-//! that begins changes from round to round. Prints the median of the rounds with its range, and the ratio of the medians.
+//! `cargo build --release && PULPCORE=$PWD/target/release/pulpcore BASELINE=/path/to/another/pulpcore cargo
+//! bench -p integration-tests --bench lists`. `BASELINE` names another build to compare with: each has a
+//! database of its own with `ROWS` repositories (1,000), and both are measured in turns, `ROUNDS` times (5)
+//! for `ROUND_SECONDS` (5) each; the one that begins changes from round to round. Prints the median of the
+//! rounds with its range, and the ratio of the medians.
 
 mod figures;
 #[path = "../tasking/processor.rs"]

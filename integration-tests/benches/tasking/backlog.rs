@@ -16,8 +16,8 @@ use crate::{crowd, latency, load, options};
 const WAITING: usize = 100_000;
 const IDLE: usize = 1000;
 
-/// Throughput and start beside a task that 100,000 others wait for; the manager's memory and start with them, if there
-/// is one.
+/// Throughput and start beside a task that 100,000 others wait for; the manager's memory and start with them,
+/// if there is one.
 pub(crate) async fn waiting(style: WorkerStyle) -> anyhow::Result<()> {
     let mut installation = Installation::start(style, 3).await?;
     let before = Measurement::take(&installation).await?;
@@ -75,7 +75,8 @@ pub(crate) async fn run_for_long(installation: &Installation) -> anyhow::Result<
     Ok(installation.dispatcher.dispatch(&jam, origin()).await?)
 }
 
-/// Lets so many more tasks wait for the one that runs, past the dispatcher, and waits until they are in their lines.
+/// Lets so many more tasks wait for the one that runs, past the dispatcher, and waits until they are in their
+/// lines.
 pub(crate) async fn wait_behind(
     installation: &Installation,
     style: WorkerStyle,

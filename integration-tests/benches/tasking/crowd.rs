@@ -17,7 +17,8 @@ pub(crate) fn sessions(workers: usize) -> u32 {
     u32::try_from(4 * workers + 300).unwrap_or(u32::MAX)
 }
 
-/// Waits until the first looks of so many are over: each makes the plans of its session, which is no cost of a task.
+/// Waits until the first looks of so many are over: each makes the plans of its session, which is no cost of
+/// a task.
 pub(crate) async fn settle(workers: usize) {
     tokio::time::sleep(
         Duration::from_secs(6) + Duration::from_millis(70) * u32::try_from(workers).unwrap_or_default(),

@@ -1,12 +1,14 @@
-//! Whether a task costs more when many others are unfinished, many workers idle, or a transaction is open for long.
+//! Whether a task costs more when many others are unfinished, many workers idle, or a transaction is open for
+//! long.
 //!
-//! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take part in the
-//! load if they are woken; it is a load for two. What the installations take when they rest (heartbeats above all) is shown
-//! beside, and is no part of the cost of a task.
+//! One task runs all the time, the unfinished ones wait for it. The idle workers are as the others: they take
+//! part in the load if they are woken; it is a load for two. What the installations take when they rest
+//! (heartbeats above all) is shown beside, and is no part of the cost of a task.
 //!
-//! On a machine that shares its caches with others the same case may take twice the processor time for some minutes, with
-//! about the same counts of statements, and without any time that counts as stolen. So a second installation of the
-//! smallest size stands beside, both are measured in turns, and what counts is the median of their ratios.
+//! On a machine that shares its caches with others the same case may take twice the processor time for some
+//! minutes, with about the same counts of statements, and without any time that counts as stolen. So a second
+//! installation of the smallest size stands beside, both are measured in turns, and what counts is the median
+//! of their ratios.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,7 +34,8 @@ const ROUNDS: usize = 5;
 /// Tasks of one measurement.
 const TASKS: usize = 1000;
 
-/// The workers that are there from the beginning: two that are idle, and one for the task that the others wait for.
+/// The workers that are there from the beginning: two that are idle, and one for the task that the others
+/// wait for.
 const FIRST: usize = 3;
 
 /// One case.
@@ -45,7 +48,8 @@ pub(crate) struct Case {
     /// Of tasks, in turns with the smallest size.
     rounds: Vec<Pair<Round>>,
     start: Pair<latency::Quantiles>,
-    /// Percents of a core when nothing is to be done, of both installations together and of this one's Postgres.
+    /// Percents of a core when nothing is to be done, of both installations together and of this one's
+    /// Postgres.
     rest: Used,
 }
 
@@ -64,8 +68,9 @@ struct Round {
     pages: f64,
 }
 
-/// Prints all cases and draws them. The environment may say how many tasks are `UNFINISHED` and workers `IDLE`, how many
-/// seconds a transaction is `HELD`, how many `TASKS` a measurement has, and where the `PLOT` goes.
+/// Prints all cases and draws them. The environment may say how many tasks are `UNFINISHED` and workers
+/// `IDLE`, how many seconds a transaction is `HELD`, how many `TASKS` a measurement has, and where the `PLOT`
+/// goes.
 pub(crate) async fn measure(styles: &[WorkerStyle]) -> anyhow::Result<()> {
     let tasks = options::number("TASKS", TASKS)?;
     let mut cases = Vec::new();

@@ -15,8 +15,8 @@ const WORKERS: usize = 1000;
 /// Until their beginning is over, and each of their sessions has been used.
 const SETTLE: Duration = Duration::from_secs(120);
 
-/// Prints how much of a core it takes, with heartbeats and without. `WORKERS` and `SECONDS` may say of how many workers
-/// and for how long.
+/// Prints how much of a core it takes, with heartbeats and without. `WORKERS` and `SECONDS` may say of how
+/// many workers and for how long.
 pub(crate) async fn measure(style: WorkerStyle) -> anyhow::Result<()> {
     let workers = options::number("WORKERS", WORKERS)?;
     let length = options::seconds("SECONDS", 60)?;

@@ -20,7 +20,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Who dispatches at the same time.
 const CLIENTS: usize = 4;
 
-/// The same if each waits for its task: no more than the fewest workers can serve, so that all measure the same.
+/// The same if each waits for its task: no more than the fewest workers can serve, so that all measure the
+/// same.
 const PATIENT: usize = 2;
 
 /// Tasks whose rows are looked at in one go.
@@ -71,8 +72,8 @@ pub(crate) async fn drain(installation: &Installation, tasks: usize) -> anyhow::
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Tasks per second if every client waits for the end of its task before it dispatches the next one: so only few workers
-/// have something to do, however many there are.
+/// Tasks per second if every client waits for the end of its task before it dispatches the next one: so only
+/// few workers have something to do, however many there are.
 pub(crate) async fn one_by_one(installation: &Installation, tasks: usize) -> anyhow::Result<f64> {
     let began = Instant::now();
     let clients = (0..PATIENT).map(|_| async {
@@ -90,8 +91,8 @@ pub(crate) async fn one_by_one(installation: &Installation, tasks: usize) -> any
     Ok(tasks as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Which of these tasks are not final. Looks at their rows one by one, whatever the planner thinks: in an index of all
-/// unfinished tasks those that have ended may still be in the way.
+/// Which of these tasks are not final. Looks at their rows one by one, whatever the planner thinks: in an
+/// index of all unfinished tasks those that have ended may still be in the way.
 async fn unfinished(installation: &Installation, tasks: Vec<Uuid>) -> anyhow::Result<Vec<Uuid>> {
     let sql = "SELECT pulp_id FROM unnest($1) AS asked (pulp_id)
                WHERE (SELECT state FROM task WHERE task.pulp_id = asked.pulp_id) IN ('waiting', 'running', 'canceling')";

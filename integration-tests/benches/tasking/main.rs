@@ -1,9 +1,11 @@
-//! How fast tasks are routed, started, canceled and ended, beside what the same Postgres can do and beside rq.
+//! How fast tasks are routed, started, canceled and ended, beside what the same Postgres can do and beside
+//! rq.
 //!
-//! `cargo build --release && PULPCORE=$PWD/target/release/pulpcore cargo bench -p integration-tests --bench tasking`.
-//! Postgres is durable, and everything runs on the same machine. `PARTS` names the parts to run, all by default:
-//! `throughput`, `latency`, `backlog`, `crowd`, `idle`, `growth`; `STYLE` is the style of tasking: `redis` by default,
-//! `postgres`, or `both`, side by side. Compare the ratios: both sides of each come from the same run.
+//! `cargo build --release && PULPCORE=$PWD/target/release/pulpcore cargo bench -p integration-tests --bench
+//! tasking`. Postgres is durable, and everything runs on the same machine. `PARTS` names the parts to run,
+//! all by default: `throughput`, `latency`, `backlog`, `crowd`, `idle`, `growth`; `STYLE` is the style of
+//! tasking: `redis` by default, `postgres`, or `both`, side by side. Compare the ratios: both sides of each
+//! come from the same run.
 
 mod backlog;
 mod crowd;

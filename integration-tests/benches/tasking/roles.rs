@@ -16,8 +16,8 @@ pub(crate) fn prn(kind: &str, number: usize) -> Prn {
     serde_json::from_value(format!("prn:bench.{kind}:{number}").into()).expect("a text")
 }
 
-/// `manager`, or `workers PREFIX COUNT`: that many workers in this process; or `beats PREFIX COUNT`: as many processes as
-/// the others see it, which beat and do nothing else.
+/// `manager`, or `workers PREFIX COUNT`: that many workers in this process; or `beats PREFIX COUNT`: as many
+/// processes as the others see it, which beat and do nothing else.
 pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
     tasks::install();
     let settings = Arc::new(settings::load()?.settings);

@@ -28,8 +28,9 @@ impl<T> Attempt<T> {
     }
 }
 
-/// Measures twice, and again while the host takes too much. Answers what cost least of that which was measured in quiet:
-/// whoever shares the processors makes everything look more expensive, and nothing cheaper.
+/// Measures twice, and again while the host takes too much. Answers what cost least of that which was
+/// measured in quiet: whoever shares the processors makes everything look more expensive, and nothing
+/// cheaper.
 pub(crate) async fn undisturbed<T>(
     measure: impl AsyncFn() -> anyhow::Result<T>,
     cost: impl Fn(&T) -> f64,

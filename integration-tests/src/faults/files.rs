@@ -25,8 +25,9 @@ pub async fn missing(database: &mut PgConnection, media: &Path) -> sqlx::Result<
     Ok(missing)
 }
 
-/// What is wrong at the end, when nothing runs: bytes that are not the row's. And how many files have neither a row nor
-/// a tombstone: a process that is killed between giving a file its name and committing the row leaves one.
+/// What is wrong at the end, when nothing runs: bytes that are not the row's. And how many files have neither
+/// a row nor a tombstone: a process that is killed between giving a file its name and committing the row
+/// leaves one.
 pub async fn at_the_end(database: &mut PgConnection, media: &Path) -> (Vec<String>, usize) {
     let mut wrong = missing(database, media).await.unwrap();
     let mut known: HashSet<PathBuf> = HashSet::new();

@@ -1,4 +1,5 @@
-//! A proxy in front of Postgres that knows where messages begin, so that it can strike right before or after a commit.
+//! A proxy in front of Postgres that knows where messages begin, so that it can strike right before or after
+//! a commit.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

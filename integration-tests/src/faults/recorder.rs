@@ -1,5 +1,5 @@
-//! Records what happens to tasks, in the database and yet independent of the product: triggers write in the same
-//! transaction, and the server keeps the times of commits.
+//! Records what happens to tasks, in the database and yet independent of the product: triggers write in the
+//! same transaction, and the server keeps the times of commits.
 
 use std::collections::HashMap;
 

@@ -38,8 +38,8 @@ const COMMITS_OF_ROWS: [&str; 11] = [
     "UPDATE task SET",
 ];
 
-/// What comes between the steps of a file's creation (lock, look, move, row, tombstone, commit) and deletion (lock,
-/// tombstone, delete, commit).
+/// What comes between the steps of a file's creation (lock, look, move, row, tombstone, commit) and deletion
+/// (lock, tombstone, delete, commit).
 const FILES: [&str; 4] = ["pg_advisory_xact_lock", "artifact", "artifact_tombstone", "COMMIT"];
 
 /// The kinds of faults, each with its weight.

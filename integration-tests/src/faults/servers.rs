@@ -12,8 +12,9 @@ use sqlx::postgres::PgConnection;
 
 use crate::{Process, executable, template, until};
 
-/// What makes times of commits known, and commits survive a crash of the server if not of the machine. A client that
-/// connects and then says nothing, because it is stopped or stalled, keeps Postgres from stopping until its time is over.
+/// What makes times of commits known, and commits survive a crash of the server if not of the machine. A
+/// client that connects and then says nothing, because it is stopped or stalled, keeps Postgres from stopping
+/// until its time is over.
 const POSTGRES: [&str; 10] = [
     "authentication_timeout=3s",
     "listen_addresses=",
@@ -100,8 +101,8 @@ impl Servers {
         drop(self.database().await);
     }
 
-    /// Stops Postgres: at once with its sessions cut and everything written (`fast`), or as if it had crashed; the latter
-    /// also if the former takes too long.
+    /// Stops Postgres: at once with its sessions cut and everything written (`fast`), or as if it had
+    /// crashed; the latter also if the former takes too long.
     pub async fn stop_postgres(&mut self, fast: bool) {
         let Some(mut postgres) = self.postgres.take() else { return };
         if fast {

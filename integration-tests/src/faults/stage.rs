@@ -1,5 +1,5 @@
-//! Directed faults: an installation on which a test does one thing after another, through the same recorder and checker
-//! as the random ones; and ways to break the product before it starts.
+//! Directed faults: an installation on which a test does one thing after another, through the same recorder
+//! and checker as the random ones; and ways to break the product before it starts.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,8 @@ struct Order {
 }
 
 impl Stage {
-    /// Starts everything, and waits until a leader and the workers are there. The time to live of workers is `ttl`.
+    /// Starts everything, and waits until a leader and the workers are there. The time to live of workers is
+    /// `ttl`.
     pub async fn start(workers: usize, ttl: Duration, broken: Broken) -> Stage {
         let mut environment = settings();
         environment.insert("PULP_WORKER_TTL".to_owned(), ttl.as_secs_f64().to_string());

@@ -1,4 +1,5 @@
-//! The processes of one installation, each behind proxies of its own, started again by a supervisor when they end.
+//! The processes of one installation, each behind proxies of its own, started again by a supervisor when they
+//! end.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -220,8 +221,8 @@ impl System {
         assert!(status.unwrap().success());
     }
 
-    /// Stops all processes in order: the workers finish what they run, then the managers, once they have read what
-    /// the workers said at last, then the API. Answers the names of those that did not end in time.
+    /// Stops all processes in order: the workers finish what they run, then the managers, once they have read
+    /// what the workers said at last, then the API. Answers the names of those that did not end in time.
     pub async fn stop(&mut self, patience: Duration) -> Vec<String> {
         let mut late = Vec::new();
         for slot in &mut self.slots {

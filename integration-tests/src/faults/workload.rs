@@ -24,8 +24,8 @@ use crate::{Client, try_send};
 /// Resources that the tasks are about.
 const RESOURCES: u32 = 5;
 
-/// Different contents of files: few, so that they are deleted and made again all the time. The last is too long to be
-/// kept in memory.
+/// Different contents of files: few, so that they are deleted and made again all the time. The last is too
+/// long to be kept in memory.
 const CONTENTS: [usize; 5] = [10, 20, 30, 40, 100_000];
 
 /// How long one request may take.

@@ -13,8 +13,8 @@ use super::Noop;
 /// Pause between two looks of blocking work at whether it is canceled.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Does its steps one after another. Its start, its steps and its end are rows of `history.written`, each committed by
-/// a fenced transaction. The tables are made by [`crate::faults::recorder`].
+/// Does its steps one after another. Its start, its steps and its end are rows of `history.written`, each
+/// committed by a fenced transaction. The tables are made by [`crate::faults::recorder`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Probe {
     /// Nobody else may use these meanwhile.

@@ -61,7 +61,8 @@ pub(crate) async fn operations(population: &Population, document: &Value) -> Vec
     operations
 }
 
-/// Puts the href of the newest object into a template: each is the path of a `…_read`, and its `…_list` lists it.
+/// Puts the href of the newest object into a template: each is the path of a `…_read`, and its `…_list` lists
+/// it.
 async fn resolve(population: &Population, operations: &[Operation], template: &str) -> String {
     let Some((parameter, rest)) = template.strip_prefix('{').and_then(|text| text.split_once('}')) else {
         return template.to_owned();

@@ -28,7 +28,8 @@ const UNKNOWN: [&str; 3] = ["00000000-0000-4000-8000-000000000000", "999999", "n
 enum Expected {
     /// An answer that is no failure of the server.
     Defined,
-    /// A page with so many objects at least, as documented; its objects have these fields only, if any are named.
+    /// A page with so many objects at least, as documented; its objects have these fields only, if any are
+    /// named.
     Page(usize, Option<Vec<String>>),
     /// 400, and this text, the parameter's name as a rule.
     Refused(String),

@@ -1,7 +1,8 @@
-//! Objects of another domain are not there: not in lists, not by their hrefs, not as values of filters or fields, and
-//! not for tasks.
+//! Objects of another domain are not there: not in lists, not by their hrefs, not as values of filters or
+//! fields, and not for tasks.
 //!
-//! Domains cannot be created yet. Everything is created in the default domain, then its rows are moved into another.
+//! Domains cannot be created yet. Everything is created in the default domain, then its rows are moved into
+//! another.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,7 +73,8 @@ async fn rows(pulp: &Pulp) -> Vec<(&'static str, Option<String>)> {
     digests
 }
 
-/// A filled installation whose objects now are of another domain, and its operations with the hrefs of these objects.
+/// A filled installation whose objects now are of another domain, and its operations with the hrefs of these
+/// objects.
 async fn moved() -> (Population, Vec<Operation>, BTreeMap<String, Vec<Value>>) {
     let population = Population::start().await;
     let document = population.get("/pulp/api/v3/docs/api.json").await;

@@ -1,7 +1,7 @@
 //! Compares a body with the schema of the document.
 //!
-//! Documents of Pulp leave out of `type` that most fields may be null, and its clients do not mind; so null is taken
-//! for every field.
+//! Documents of Pulp leave out of `type` that most fields may be null, and its clients do not mind; so null
+//! is taken for every field.
 
 use serde_json::Value;
 

@@ -69,7 +69,8 @@ impl<'a> Filter<'a> {
         Filter { name, lookup, schema: &parameter["schema"] }
     }
 
-    /// A value that at least one of these objects matches, with the number that must be found; 0 if it cannot be said.
+    /// A value that at least one of these objects matches, with the number that must be found; 0 if it cannot
+    /// be said.
     pub(crate) fn plausible(&self, objects: &[Value], hrefs: &BTreeMap<String, String>) -> (String, usize) {
         let base = self.name.split("__").next().unwrap();
         let shown = objects.iter().find_map(|object| match &object[base] {

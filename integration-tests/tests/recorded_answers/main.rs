@@ -1,7 +1,7 @@
 //! Every read of the API, whole, against what was recorded: what users see changes only on purpose.
 //!
-//! `UPDATE_RECORDED=1 cargo test -p integration-tests --test recorded_answers` records anew. The API document has a
-//! snapshot of its own.
+//! `UPDATE_RECORDED=1 cargo test -p integration-tests --test recorded_answers` records anew. The API document
+//! has a snapshot of its own.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod normal;
@@ -98,7 +98,8 @@ async fn record(population: &Population) -> BTreeMap<String, Value> {
     seen
 }
 
-/// What the order of objects begins with. Several may be created in the same moment, and processes in any order.
+/// What the order of objects begins with. Several may be created in the same moment, and processes in any
+/// order.
 fn age(object: &Value) -> String {
     if object.get("current_task").is_some() { String::new() } else { object["pulp_created"].to_string() }
 }

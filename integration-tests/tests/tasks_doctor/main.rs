@@ -1,4 +1,5 @@
-//! What `queue info` and `tasks doctor` tell of healthy and of broken installations, and what becomes of bad messages.
+//! What `queue info` and `tasks doctor` tell of healthy and of broken installations, and what becomes of bad
+//! messages.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod bad_input;

@@ -1,4 +1,5 @@
-//! An installation under inspection: tasks without workers that know them, Redis past all manners, the two commands.
+//! An installation under inspection: tasks without workers that know them, Redis past all manners, the two
+//! commands.
 
 use std::process::Output;
 use std::time::Duration;

@@ -83,8 +83,8 @@ pub(super) fn leases(history: &History, violations: &mut Vec<Violation>) {
     }
 }
 
-/// An order that was taken is acknowledged after its claim. One that was acknowledged before, and was not in the
-/// queue to be taken later, was on no list when it was claimed.
+/// An order that was taken is acknowledged after its claim. One that was acknowledged before, and was not in
+/// the queue to be taken later, was on no list when it was claimed.
 pub(super) fn acknowledgements(history: &History, violations: &mut Vec<Violation>) {
     let orders = by_claim(history);
     for (id, task) in &history.tasks {

@@ -77,8 +77,8 @@ pub(super) fn overlaps(history: &History, violations: &mut Vec<Violation>) {
     }
 }
 
-/// What was accepted before another one was asked for starts before it. A task that was canceled before it started
-/// must not have been overtaken by then either.
+/// What was accepted before another one was asked for starts before it. A task that was canceled before it
+/// started must not have been overtaken by then either.
 pub(super) fn order(history: &History, violations: &mut Vec<Violation>) {
     for (resource, uses) in uses(history) {
         let mut started = Greatest::default();
