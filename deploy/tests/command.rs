@@ -106,7 +106,7 @@ fn links_act_as_their_role_and_take_the_flags_of_pulp() {
             .output()
             .unwrap();
         let lines = complaint(&output);
-        assert!(lines.contains(&format!("pulpcore:WARN: options without effect here: {role}\n")), "{lines}");
+        assert!(lines.contains(&format!("deploy:WARN: options without effect here: {role}\n")), "{lines}");
         assert!(lines.contains("error: DATABASES make no valid address"), "{lines}");
     }
 }
@@ -125,11 +125,11 @@ fn log_lines_are_text_or_json() {
     let warning = "settings: DEBUG (environment variable PULP_DEBUG) is ignored (not supported)";
     let text = logged("text");
     let (time, line) = text.split_once(' ').unwrap();
-    assert_eq!(line, format!("pulp [None]: pulpcore:WARN: {warning}"));
+    assert_eq!(line, format!("pulp [None]: deploy:WARN: {warning}"));
     assert!(time.starts_with("20") && time.ends_with('Z') && time.contains('T'), "{time}");
     let line: Value = serde_json::from_str(&logged("json")).unwrap();
     assert_eq!(line["level"], "WARN");
-    assert_eq!(line["target"], "pulpcore");
+    assert_eq!(line["target"], "deploy");
     assert_eq!(line["message"], warning);
     assert!(line["cid"].is_null() && line["time"].is_string());
 }
