@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use entities::{db, password};
+use entities::{password, user};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use moka::sync::Cache;
 use rand::Rng;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::DatabaseConnection;
 use sha2::Digest;
 use tokio::sync::Semaphore;
 
@@ -42,19 +42,33 @@ pub struct User {
     pub is_superuser: bool,
 }
 
-/// Checks credentials, and remembers those it has checked.
+/// A way to log in.
+#[async_trait::async_trait]
+pub trait Scheme: std::fmt::Debug + Send + Sync {
+    /// The user whose credentials of this scheme the request carries; none if it carries none.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] with wrong ones.
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        connection: &DatabaseConnection,
+    ) -> Result<Option<User>>;
+}
+
+/// HTTP Basic authentication (RFC 7617). Checks credentials, and remembers those it has checked.
 ///
 /// What is remembered is a keyed digest of name, password and stored hash, with a key of this process alone: it is
 /// of no use elsewhere, and no longer matches once the stored hash changes.
-pub struct Credentials {
+pub struct Basic {
     key: [u8; 32],
     verified: Cache<[u8; 32], ()>,
     turns: Semaphore,
 }
 
-impl Default for Credentials {
-    fn default() -> Credentials {
-        Credentials {
+impl Default for Basic {
+    fn default() -> Basic {
+        Basic {
             key: rand::rng().random(),
             verified: Cache::builder().max_capacity(REMEMBERED).time_to_idle(MEMORY).build(),
             turns: Semaphore::new(SIMULTANEOUS),
@@ -62,31 +76,23 @@ impl Default for Credentials {
     }
 }
 
-impl Credentials {
-    /// The user whose name and password the request carries.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] without credentials, [`Error::BadCredentials`] with wrong ones.
-    pub async fn check(&self, headers: &HeaderMap, connection: &DatabaseConnection) -> Result<User> {
-        let (username, password) = basic(headers)?.ok_or(Error::Unauthenticated)?;
-        let sql =
-            "SELECT id, username, password, is_superuser FROM auth_user WHERE username = $1 AND is_active";
-        let row = connection.query_one_raw(db::sql(sql, [username.as_str().into()])).await?;
-        let stored: String = match &row {
-            Some(row) => row.try_get("", "password")?,
-            None => NOBODY.to_owned(),
-        };
+#[async_trait::async_trait]
+impl Scheme for Basic {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        connection: &DatabaseConnection,
+    ) -> Result<Option<User>> {
+        let Some((username, password)) = basic(headers)? else { return Ok(None) };
+        let row = user::find_active(connection, &username).await?;
+        let stored = row.as_ref().map_or_else(|| NOBODY.to_owned(), |row| row.password.clone());
         let is_known = self.verify(&username, password, stored).await?;
-        match row {
-            Some(row) if is_known => Ok(User {
-                id: row.try_get("", "id")?,
-                username: row.try_get("", "username")?,
-                is_superuser: row.try_get("", "is_superuser")?,
-            }),
-            _ => Err(Error::BadCredentials),
-        }
+        let row = row.filter(|_| is_known).ok_or(Error::BadCredentials)?;
+        Ok(Some(User { id: row.id, username: row.username, is_superuser: row.is_superuser }))
     }
+}
 
+impl Basic {
     async fn verify(&self, username: &str, password: String, stored: String) -> Result<bool> {
         let digest = self.digest(&[username, &password, &stored]);
         if self.verified.get(&digest).is_some() {
@@ -135,9 +141,9 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     Ok(Some((username.to_owned(), password.to_owned())))
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for Basic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(…)")
+        f.write_str("Basic(…)")
     }
 }
 
@@ -161,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_changed_hash_is_not_remembered() {
-        let credentials = Credentials::default();
+        let credentials = Basic::default();
         let stored = "pbkdf2_sha256$1000$salt$YywoEuRtRgQQK6dhjp1tfS+BKPYma0oDJk0qBGC33LM=".to_owned();
         for _ in 0..2 {
             assert!(credentials.verify("admin", "password".into(), stored.clone()).await.unwrap());

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use entities::Pulp;
-use tasking::{Dispatcher, RedisPing};
+use http::HeaderMap;
+use tasking::{Dispatcher, RedisPing, RepositoryTypes, Tasks};
 
-use crate::auth::Credentials;
-use crate::{Component, PluginInfo};
+use crate::auth::{Basic, Scheme, User};
+use crate::{Component, Error, PluginInfo, Result};
 
 /// What all requests of a process share; cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,29 +22,48 @@ pub struct Shared {
     pub pulp: Pulp,
     /// Accepts tasks.
     pub dispatcher: Dispatcher,
+    /// The types of repositories of the plugins.
+    pub repository_types: RepositoryTypes,
     /// Core and the plugins.
     pub components: Vec<PluginInfo>,
     /// Redis, if there is one; only its presence is asked for here.
     pub redis: Option<RedisPing>,
-    pub(crate) credentials: Credentials,
+    /// The ways to log in, in the order in which they are tried.
+    pub(crate) schemes: Vec<Box<dyn Scheme>>,
     /// The API document as JSON.
     pub(crate) document: Bytes,
 }
 
 impl Context {
     /// Makes everything once. Connects to nothing yet.
-    pub fn new(pulp: Pulp, plugins: &[Component], document: Bytes) -> anyhow::Result<Context> {
+    pub fn new(pulp: Pulp, plugins: &[Component], tasks: &Tasks, document: Bytes) -> anyhow::Result<Context> {
         let redis = RedisPing::new(&pulp.settings)?;
         let mut components = vec![PluginInfo::CORE];
         components.extend(plugins.iter().map(|plugin| plugin.info));
         Ok(Context(Arc::new(Shared {
             dispatcher: Dispatcher::new(pulp.clone()),
             pulp,
+            repository_types: tasks.repositories().clone(),
             components,
             redis,
-            credentials: Credentials::default(),
+            schemes: vec![Box::new(Basic::default())],
             document,
         })))
+    }
+}
+
+impl Context {
+    /// The user of a request, by the first scheme whose credentials it carries.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] without credentials, [`Error::BadCredentials`] with wrong ones.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<User> {
+        for scheme in &self.schemes {
+            if let Some(user) = scheme.authenticate(headers, &self.pulp.db).await? {
+                return Ok(user);
+            }
+        }
+        Err(Error::Unauthenticated)
     }
 }
 

@@ -7,6 +7,8 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use utoipa::openapi::path::Parameter;
 
+use crate::permission::Permission;
+use crate::request::AsyncOperationResponse;
 use crate::schema::Component;
 use crate::{Request, Response, Result};
 
@@ -19,6 +21,8 @@ pub enum Media {
     Fields,
     /// A form that may hold files; no JSON.
     Files,
+    /// Bytes of any kind, which the handler reads as they come.
+    Bytes,
 }
 
 impl Media {
@@ -29,8 +33,18 @@ impl Media {
                 &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
             }
             Media::Files => &["multipart/form-data", "application/x-www-form-urlencoded"],
+            Media::Bytes => &["application/octet-stream"],
         }
     }
+}
+
+/// Where the path of an endpoint begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// At the root of the REST API: `/pulp/api/v3/`.
+    Api,
+    /// At the root of the host: `/auth/login/`. Such endpoints are not part of the document.
+    Host,
 }
 
 /// One operation of the REST API.
@@ -38,54 +52,64 @@ impl Media {
 pub struct Endpoint {
     /// Its method.
     pub method: Method,
-    /// Its path below `/pulp/api/v3/`; `{…}` stands for one segment.
+    /// Where its path begins.
+    pub base: Base,
+    /// Its path below the base; `{…}` stands for one segment.
     pub path: String,
-    /// Its path in the API document, where one parameter holds a whole href (R06).
-    pub template: String,
+    /// Its path in the API document, where one parameter holds a whole href (R06); none if it is `path`.
+    pub template: Option<String>,
     /// Its name, by which clients find it (R04).
     pub operation_id: String,
     /// The group of the operation, from which bindings make a class (R05).
     pub tag: String,
     /// One sentence on what it does.
     pub summary: String,
-    /// Whether it needs no credentials.
-    pub anonymous: bool,
+    /// What its user needs.
+    pub permission: Permission,
     /// Query and header parameters; those of the path follow from the template.
     pub parameters: Vec<Parameter>,
     /// What it takes.
     pub body: Option<(Media, Component)>,
-    /// What it answers if all is well, and in the cases that clients are prepared for.
+    /// What it returns if all is well, and in the cases that clients are prepared for.
     pub answers: Vec<(StatusCode, Option<Component>)>,
     handler: Handler,
 }
 
 impl Endpoint {
-    /// An operation on a path below `/pulp/api/v3/`.
+    /// An operation on a path below the root of the API.
     pub fn new<F, Answer>(
         method: Method,
         path: impl Into<String>,
         operation_id: impl Into<String>,
         tag: impl Into<String>,
+        permission: Permission,
         handler: F,
     ) -> Endpoint
     where
         F: Fn(Request) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Result<Response>> + Send + 'static,
     {
-        let path = path.into();
         Endpoint {
             method,
-            template: format!("{}{path}", entities::href::API_ROOT),
-            path,
+            base: Base::Api,
+            path: path.into(),
+            template: None,
             operation_id: operation_id.into(),
             tag: tag.into(),
             summary: String::new(),
-            anonymous: false,
+            permission,
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
             handler: Arc::new(move |request| handler(request).boxed()),
         }
+    }
+
+    /// Lets its path begin at the root of the host, outside of the API and of its document.
+    #[must_use]
+    pub fn at_host(mut self) -> Endpoint {
+        self.base = Base::Host;
+        self
     }
 
     /// Says what it does, in one sentence.
@@ -98,14 +122,7 @@ impl Endpoint {
     /// Documents it below an href: `{task_href}`, `{file_file_repository_href}modify/`.
     #[must_use]
     pub fn template(mut self, template: impl Into<String>) -> Endpoint {
-        self.template = template.into();
-        self
-    }
-
-    /// Lets everybody call it.
-    #[must_use]
-    pub fn anonymous(mut self) -> Endpoint {
-        self.anonymous = true;
+        self.template = Some(template.into());
         self
     }
 
@@ -128,6 +145,12 @@ impl Endpoint {
     pub fn answer(mut self, status: StatusCode, component: Component) -> Endpoint {
         self.answers.push((status, Some(component)));
         self
+    }
+
+    /// Adds the answer of an operation that goes on as a task: 202 with its href (R28).
+    #[must_use]
+    pub fn answer_task(self) -> Endpoint {
+        self.answer(StatusCode::ACCEPTED, Component::of::<AsyncOperationResponse>())
     }
 
     /// Adds an answer without a body.

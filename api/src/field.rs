@@ -1,65 +1,68 @@
-//! Fields of resources: one value per field says how it is read, stored, shown and documented.
+//! Fields that requests may hold: one value per field says how it is read, stored and documented.
+//!
+//! A table of fields, not a derived struct: all that is wrong with a request is told at once, and a field that is absent,
+//! one that is null and one that has a value are three things (R23, R24).
 
-pub(crate) mod check;
-mod document;
+mod references;
+mod shapes;
+mod text;
+mod values;
 
-use entities::Kind;
-use serde_json::Value;
+use std::sync::Arc;
 
-pub use check::Values;
-pub use document::{read_component, write_component};
+use serde_json::{Map, Value, json};
 
-use crate::sql;
+pub use references::{Found, Nothing, Reference, References, Version};
+pub use shapes::{
+    Base64, Boolean, Choice, File, Integer, Labels, Map as AnyMap, Nested, Number, TextMaps, Texts, Time,
+};
+pub use text::{Secret, Text};
+pub use values::{Mode, Values};
 
-/// What a field holds.
-#[derive(Clone, Debug)]
-pub enum Shape {
-    /// Text that is not blank, of at most so many characters.
-    Text(Option<usize>),
-    /// A whole number not below the first and not above the second.
-    Integer(Option<i64>, Option<i64>),
-    /// A number not below this.
-    Number(Option<f64>),
-    /// Yes or no.
-    Boolean,
-    /// A time.
-    Time,
-    /// One of some words; the name is that of the enumeration in the document.
-    Choice(&'static str, &'static [&'static str]),
-    /// A map of texts.
-    Labels,
-    /// A list of maps of texts.
-    Maps,
-    /// A list of texts.
-    Texts,
-    /// Text that is stored encrypted and never shown (V04).
-    Secret,
-    /// An object of a table, by href or PRN.
-    Reference(&'static str),
-    /// An object of one kind.
-    Object(&'static Kind),
-    /// A complete repository version.
-    Version,
-    /// A file in a form.
-    File,
-    /// An object that is shown as it is.
-    Any,
-    /// A list of hrefs that is shown as it is.
-    Hrefs,
-    /// What `hidden_fields` holds (D02).
-    Hidden,
-    /// A map of anything.
-    Map,
-    /// A list of objects of a named schema.
-    Components(crate::schema::ComponentRef),
-    /// An object of a named schema.
-    Component(crate::schema::ComponentRef),
+use crate::Result;
+use crate::reader::Reader;
+use crate::schema::Component;
+
+/// What a field holds. Plugins bring shapes of their own by implementing this.
+#[async_trait::async_trait]
+pub trait Shape: std::fmt::Debug + Send + Sync + 'static {
+    /// Reads a value that is there and not null; of a form, it is a text or a list of texts.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the words of Django REST Framework, for the client.
+    fn read(&self, value: &Value, is_form: bool) -> Result<Value, String>;
+
+    /// Its JSON schema.
+    fn schema(&self) -> Value;
+
+    /// Named schemas that [`Shape::schema`] refers to.
+    fn components(&self) -> Vec<Component> {
+        Vec::new()
+    }
+
+    /// Whether the field is a file of a form.
+    fn is_file(&self) -> bool {
+        false
+    }
+
+    /// Whether the field is stored encrypted and never shown (V04).
+    fn is_secret(&self) -> bool {
+        false
+    }
+
+    /// Finds the rows that a value which was read refers to; none if it refers to nothing.
+    ///
+    /// # Errors
+    /// If the database refuses; what is wrong with the reference is in the inner result.
+    async fn find(&self, _value: &Value, _reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
+        Ok(None)
+    }
 }
 
 /// Where a field is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
-    /// Nowhere: it is an argument, or computed.
+    /// Nowhere: it is an argument.
     Nowhere,
     /// In a column.
     Column(&'static str),
@@ -67,19 +70,15 @@ pub enum Store {
     Detail,
 }
 
-/// One field of a resource.
+/// One field that requests may hold.
 #[derive(Clone, Debug)]
 pub struct Field {
     /// Its name on the wire.
     pub name: &'static str,
     /// What it holds.
-    pub shape: Shape,
+    pub shape: Arc<dyn Shape>,
     /// Where it is stored.
     pub store: Store,
-    /// Whether requests may hold it.
-    pub writable: bool,
-    /// The SQL expression that shows it, on the row `t`; none if it is never shown.
-    pub output: Option<String>,
     /// Whether a creation has to give it.
     pub required: bool,
     /// Whether it may be null.
@@ -92,22 +91,11 @@ pub struct Field {
 
 impl Field {
     /// A field stored in the column of its name.
-    pub fn new(name: &'static str, shape: Shape) -> Field {
-        let column = format!("t.{name}");
-        let (store, output) = match shape {
-            Shape::Secret => (Store::Column(name), None),
-            Shape::Reference(table) => (Store::Nowhere, Some(sql::related(table, &format!("{column}_id")))),
-            Shape::Object(kind) => (Store::Nowhere, Some(sql::related(kind.table, &format!("{column}_id")))),
-            Shape::Version => (Store::Nowhere, Some(sql::related_version(&format!("{column}_id")))),
-            Shape::Time => (Store::Column(name), Some(sql::timestamp(&column))),
-            _ => (Store::Column(name), Some(column)),
-        };
+    pub fn new(name: &'static str, shape: impl Shape) -> Field {
         Field {
             name,
-            shape,
-            store,
-            writable: true,
-            output,
+            shape: Arc::new(shape),
+            store: Store::Column(name),
             required: false,
             nullable: false,
             unique: false,
@@ -117,28 +105,29 @@ impl Field {
 
     /// A text.
     pub fn text(name: &'static str) -> Field {
-        Field::new(name, Shape::Text(None))
+        Field::new(name, Text::any())
     }
 
-    /// A relation, stored in `column`.
-    pub fn reference(name: &'static str, table: &'static str, column: &'static str) -> Field {
-        Field { store: Store::Column(column), ..Field::new(name, Shape::Reference(table)).nullable() }
-    }
-
-    /// A relation to a version, stored in `column`.
-    pub fn version(name: &'static str, column: &'static str) -> Field {
-        Field { store: Store::Column(column), ..Field::new(name, Shape::Version).nullable() }
-    }
-
-    /// A field that is only shown.
-    pub fn shown(name: &'static str, shape: Shape, output: impl Into<String>) -> Field {
-        let field = Field::new(name, shape);
-        Field { store: Store::Nowhere, writable: false, output: Some(output.into()), ..field }
+    /// `pulp_labels`.
+    pub fn labels() -> Field {
+        Field::new("pulp_labels", Labels)
     }
 
     /// A field that is only an argument of a request.
-    pub fn argument(name: &'static str, shape: Shape) -> Field {
-        Field { store: Store::Nowhere, output: None, ..Field::new(name, shape) }
+    pub fn argument(name: &'static str, shape: impl Shape) -> Field {
+        Field { store: Store::Nowhere, ..Field::new(name, shape) }
+    }
+
+    /// Says in which column it is stored.
+    #[must_use]
+    pub fn in_column(self, column: &'static str) -> Field {
+        Field { store: Store::Column(column), ..self }
+    }
+
+    /// Says that it is part of the row's `details`.
+    #[must_use]
+    pub fn detail(self) -> Field {
+        Field { store: Store::Detail, ..self }
     }
 
     /// Says that a creation has to give it.
@@ -165,30 +154,37 @@ impl Field {
         Field { default: Some(value.into()), ..self }
     }
 
-    /// Says that it is part of the row's `details`.
-    #[must_use]
-    pub fn detail(self) -> Field {
-        Field { store: Store::Detail, output: Some(format!("t.details -> '{}'", self.name)), ..self }
+    /// What the document says of it in a request.
+    fn property(&self) -> Value {
+        let mut schema = self.shape.schema();
+        if self.shape.is_secret() || self.shape.is_file() {
+            schema["writeOnly"] = true.into();
+        }
+        if let Some(default) = &self.default {
+            schema["default"] = default.clone();
+        }
+        match schema.get("type").cloned() {
+            Some(Value::String(kind)) if self.nullable => schema["type"] = json!([kind, "null"]),
+            _ => {}
+        }
+        schema
     }
 }
 
-/// What every object begins with: `pulp_href`, `prn` and the two times.
-pub fn identity(table: &str) -> Vec<Field> {
-    let mut fields = named(table);
-    fields.push(Field::shown("pulp_created", Shape::Time, sql::timestamp("t.pulp_created")));
-    fields.push(Field::shown("pulp_last_updated", Shape::Time, sql::timestamp("t.pulp_last_updated")));
-    fields
-}
-
-/// Only `pulp_href` and `prn`.
-pub fn named(table: &str) -> Vec<Field> {
-    vec![
-        Field::shown("pulp_href", Shape::Reference("itself"), sql::href(table, "t")),
-        Field::shown("prn", Shape::Text(None), sql::prn(table, "t")),
-    ]
-}
-
-/// `pulp_labels`.
-pub fn labels() -> Field {
-    Field::new("pulp_labels", Shape::Labels)
+/// The schema of a request that holds these fields; in a PATCH (`Mode::Partial`) nothing is required.
+pub fn request_component(name: &str, fields: &[Field], mode: Mode) -> Component {
+    let name = if mode == Mode::Partial { format!("Patched{name}") } else { name.to_owned() };
+    let properties: Map<String, Value> =
+        fields.iter().map(|field| (field.name.to_owned(), field.property())).collect();
+    let mut schema = json!({"type": "object", "properties": properties});
+    let required: Vec<Value> = fields
+        .iter()
+        .filter(|field| field.required && mode == Mode::Whole)
+        .map(|field| field.name.into())
+        .collect();
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    let parts = fields.iter().flat_map(|field| field.shape.components());
+    parts.fold(Component::of_value(name, schema), |component, part| component.with(&part))
 }

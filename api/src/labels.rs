@@ -1,8 +1,9 @@
 //! The grammar of `pulp_label_select`, and what labels may be (R20, R21).
 
-use serde_json::{Map, Value};
+use sea_orm::sea_query::extension::postgres::PgExpr;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
+use serde_json::{Map, Value, json};
 
-use crate::sql::Conditions;
 use crate::{Error, Result, filter};
 
 /// One term of a selection.
@@ -21,9 +22,21 @@ pub enum Term {
 }
 
 /// Reads a selection: terms separated by commas, all of which have to hold. `\,` is a comma.
+///
+/// # Errors
+/// Names the first term that is none.
 pub fn parse(text: &str) -> Result<Vec<Term>> {
-    let escaped = text.replace("\\,", "\u{1}");
-    escaped.split(',').map(|term| parse_term(&term.replace('\u{1}', ","))).collect()
+    let mut terms = vec![String::new()];
+    let mut rest = text.chars().peekable();
+    while let Some(next) = rest.next() {
+        match (next, terms.last_mut()) {
+            ('\\', Some(term)) if rest.next_if_eq(&',').is_some() => term.push(','),
+            (',', _) => terms.push(String::new()),
+            (other, Some(term)) => term.push(other),
+            (_, None) => {}
+        }
+    }
+    terms.iter().map(|term| parse_term(term)).collect()
 }
 
 fn parse_term(term: &str) -> Result<Term> {
@@ -65,31 +78,19 @@ fn valid_key(key: &str) -> bool {
 }
 
 impl Term {
-    /// Adds the condition of the term on a column of labels.
-    pub fn apply(&self, column: &str, conditions: &mut Conditions) {
-        let (Term::Has(key)
-        | Term::HasNot(key)
-        | Term::Is(key, _)
-        | Term::IsNot(key, _)
-        | Term::Contains(key, _)) = self;
-        let key = conditions.bind(key.as_str());
-        let clause = match self {
-            Term::Has(_) => format!("jsonb_exists({column}, {key})"),
-            Term::HasNot(_) => format!("NOT jsonb_exists({column}, {key})"),
-            Term::Is(_, value) => {
-                let value = conditions.bind(value.as_str());
-                format!("{column} @> jsonb_build_object({key}::text, {value}::text)")
+    /// The condition of the term on a column of labels.
+    pub fn on(&self, labels: Expr) -> Expr {
+        let has = |key: &str| Expr::from(Func::cust("jsonb_exists").args([labels.clone(), Expr::val(key)]));
+        let value_of = |key: &str| labels.clone().cast_json_field(key);
+        match self {
+            Term::Has(key) => has(key),
+            Term::HasNot(key) => has(key).not(),
+            Term::Is(key, value) => labels.contains(Expr::val(json!({key: value}))),
+            Term::IsNot(key, value) => value_of(key).ne(value.as_str()),
+            Term::Contains(key, value) => {
+                value_of(key).ilike(LikeExpr::new(format!("%{}%", filter::escape(value))))
             }
-            Term::IsNot(_, value) => {
-                let value = conditions.bind(value.as_str());
-                format!("({column} ->> {key}) <> {value}")
-            }
-            Term::Contains(_, value) => {
-                let value = conditions.bind(format!("%{}%", filter::escape(value)));
-                format!("({column} ->> {key}) ILIKE {value}")
-            }
-        };
-        conditions.push(clause);
+        }
     }
 }
 

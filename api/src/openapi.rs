@@ -14,38 +14,40 @@ use utoipa::openapi::{
     ResponseBuilder,
 };
 
+use crate::endpoint::Base;
 use crate::{Component, Endpoint, PluginInfo, schema, views};
 
-/// The document of core and these plugins. Needs neither a server nor a database.
-pub fn document(plugins: &[Component]) -> Value {
+/// The document of core and these plugins, for a REST API at `root`. Needs neither a server nor a database.
+pub fn document(plugins: &[Component], root: &str) -> Value {
     let mut components = vec![PluginInfo::CORE];
     components.extend(plugins.iter().map(|plugin| plugin.info));
-    fold(&components, views::endpoints(plugins))
+    fold(&components, views::endpoints(plugins), root)
 }
 
-fn fold(plugins: &[PluginInfo], mut endpoints: Vec<Endpoint>) -> Value {
+fn fold(plugins: &[PluginInfo], mut endpoints: Vec<Endpoint>, root: &str) -> Value {
+    endpoints.retain(|endpoint| endpoint.base == Base::Api);
     endpoints.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));
     let mut paths = Paths::new();
-    let mut schemas = BTreeMap::new();
+    let mut schemas: BTreeMap<String, Value> = BTreeMap::new();
     for endpoint in &endpoints {
         let parts = endpoint.body.iter().map(|(_, component)| component);
         for component in parts.chain(endpoint.answers.iter().filter_map(|(_, component)| component.as_ref()))
         {
-            schemas.extend(component.schemas.iter().cloned());
+            schemas.extend(component.schemas.clone());
         }
-        let item = PathItem::new(http_method(&endpoint.method), operation(endpoint));
-        match paths.paths.get_mut(&endpoint.template) {
+        let template = endpoint.template.clone().unwrap_or_else(|| format!("{root}{}", endpoint.path));
+        let item = PathItem::new(http_method(&endpoint.method), operation(endpoint, &template));
+        match paths.paths.get_mut(&template) {
             Some(known) => known.merge_operations(item),
             None => {
-                paths.paths.insert(endpoint.template.clone(), item);
+                paths.paths.insert(template, item);
             }
         }
     }
     let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("sessionid")));
     let components = ComponentsBuilder::new()
         .security_scheme("basicAuth", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)))
-        .security_scheme("cookieAuth", cookie)
-        .schemas_from_iter(schemas);
+        .security_scheme("cookieAuth", cookie);
     let document = OpenApiBuilder::new()
         .info(InfoBuilder::new().title("Pulp 3 API").version("v3"))
         .paths(paths)
@@ -54,6 +56,7 @@ fn fold(plugins: &[PluginInfo], mut endpoints: Vec<Endpoint>) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     let versions: Map<String, Value> =
         plugins.iter().map(|plugin| (plugin.component.to_owned(), plugin.version.into())).collect();
+    document["components"]["schemas"] = serde_json::to_value(schemas).unwrap_or_default();
     document["openapi"] = "3.1.1".into();
     document["info"]["x-pulp-app-versions"] = versions.into();
     document["info"]["x-pulp-domain-enabled"] = false.into();
@@ -61,12 +64,12 @@ fn fold(plugins: &[PluginInfo], mut endpoints: Vec<Endpoint>) -> Value {
     document
 }
 
-fn operation(endpoint: &Endpoint) -> Operation {
+fn operation(endpoint: &Endpoint, template: &str) -> Operation {
     let mut operation = OperationBuilder::new()
         .operation_id(Some(endpoint.operation_id.clone()))
         .tag(endpoint.tag.clone())
         .summary(Some(endpoint.summary.clone()));
-    let in_path = endpoint.template.split('{').skip(1).filter_map(|part| part.split('}').next());
+    let in_path = template.split('{').skip(1).filter_map(|part| part.split('}').next());
     let mut parameters = endpoint.parameters.clone();
     parameters.extend(in_path.map(schema::path));
     parameters.sort_by(|a, b| (place(&a.parameter_in), &a.name).cmp(&(place(&b.parameter_in), &b.name)));
@@ -87,7 +90,7 @@ fn operation(endpoint: &Endpoint) -> Operation {
         }
         operation = operation.response(status.as_str(), response.build());
     }
-    if !endpoint.anonymous {
+    if !endpoint.permission.is_anonymous() {
         operation = operation
             .security(SecurityRequirement::new::<_, [&str; 0], &str>("basicAuth", []))
             .security(SecurityRequirement::new::<_, [&str; 0], &str>("cookieAuth", []));

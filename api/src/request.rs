@@ -1,8 +1,9 @@
 //! What handlers are given.
 
-use entities::{Href, kind};
+use entities::{Href, Links, Scope, kind};
 use http::HeaderMap;
 use http::StatusCode;
+use sea_orm::DatabaseConnection;
 use serde::Serialize;
 use tasking::{Origin, Task};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use crate::auth::User;
 use crate::body::{Body, Form};
 use crate::query::Query;
+use crate::reader::Reader;
 use crate::response::{self, Response};
 use crate::{Context, Error, Result};
 
@@ -20,6 +22,10 @@ pub struct Request {
     pub context: Context,
     /// Who asks; nobody where an operation is open to all.
     pub user: Option<User>,
+    /// Which rows the request may see.
+    pub scope: Scope,
+    /// How objects are called for this client.
+    pub links: Links,
     /// The correlation id.
     pub cid: String,
     /// The path, without the query.
@@ -44,9 +50,15 @@ pub struct AsyncOperationResponse {
 }
 
 impl Request {
-    /// The domain the request works in.
-    pub fn domain(&self) -> Uuid {
-        entities::domain::DEFAULT
+    /// The pool of database connections.
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.context.pulp.db
+    }
+
+    /// What reading rows for this request takes.
+    pub fn reader(&self) -> Reader<'_> {
+        let pulp = &self.context.pulp;
+        Reader { scope: &self.scope, links: &self.links, db: &pulp.db, settings: &pulp.settings }
     }
 
     /// The first id of the path.
@@ -81,8 +93,8 @@ impl Request {
     /// Where a task of this request comes from.
     pub fn origin(&self) -> Origin {
         Origin {
-            domain: self.domain(),
-            user: self.user.as_ref().map(|user| user.id),
+            domain: self.scope.domain(),
+            user: self.scope.user(),
             logging_cid: self.cid.clone(),
             parent: None,
             group: None,
@@ -92,7 +104,7 @@ impl Request {
     /// Dispatches a task and answers 202 with its href.
     pub async fn dispatch<T: Task>(&self, task: &T) -> Result<Response> {
         let id = self.context.dispatcher.dispatch(task, self.origin()).await?;
-        let body = AsyncOperationResponse { task: kind::TASK.href(id) };
+        let body = AsyncOperationResponse { task: self.links.href(&kind::TASK, id) };
         response::json(StatusCode::ACCEPTED, &body)
     }
 

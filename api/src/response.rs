@@ -36,9 +36,8 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// An object that was just made, and where it is.
-pub fn created(href: &str, text: impl Into<Bytes>) -> Response {
-    let mut response = json_text(StatusCode::CREATED, text);
+/// The same answer, about a new object that is at this href.
+pub fn at(mut response: Response, href: &str) -> Response {
     if let Ok(href) = HeaderValue::from_str(href) {
         response.headers_mut().insert(LOCATION, href);
     }

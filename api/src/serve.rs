@@ -39,9 +39,9 @@ pub async fn serve(
     shutdown: tasking::Shutdown,
 ) -> anyhow::Result<()> {
     let presence = Presence::begin(&pulp, ProcessKind::Api, tasks).await?;
-    let document = Bytes::from(openapi::document(plugins).to_string());
-    let context = Context::new(pulp, plugins, document)?;
-    let routes = router::filter(context, views::endpoints(plugins));
+    let document = Bytes::from(openapi::document(plugins, pulp.links.root()).to_string());
+    let context = Context::new(pulp, plugins, tasks, document)?;
+    let routes = router::filter(context, views::endpoints(plugins))?;
     let service = TowerToHyperService::new(warp::service(routes));
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);

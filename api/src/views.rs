@@ -6,6 +6,7 @@ pub mod distributions;
 mod docs;
 mod domains;
 mod livez;
+pub mod membership;
 mod orphans;
 pub mod publications;
 pub mod remotes;

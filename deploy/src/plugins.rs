@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::Component;
 use content::ContentPlugin;
-use entities::kind;
+use entities::Kinds;
 use migration::Migrator;
 use plugin::Plugin;
 use tasking::Tasks;
@@ -20,9 +20,9 @@ impl Plugins {
         Plugins(plugins)
     }
 
-    /// Makes the plugins' kinds known; the first thing of every process that knows objects.
-    pub(crate) fn install(self) {
-        kind::install(self.0.iter().flat_map(|plugin| plugin.kinds()).collect());
+    /// The kinds of objects that a process knows: core's and the plugins'.
+    pub(crate) fn kinds(self) -> Arc<Kinds> {
+        Arc::new(Kinds::new(self.0.iter().flat_map(|plugin| plugin.kinds())))
     }
 
     /// What the REST API takes.

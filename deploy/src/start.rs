@@ -17,9 +17,8 @@ use crate::signals::ServerStop;
 /// # Errors
 /// If the database is not there in time or refuses, or its schema is not the one of this program.
 pub(crate) async fn open(settings: Arc<Settings>, plugins: Plugins, role: &str) -> anyhow::Result<Pulp> {
-    plugins.install();
     database::wait(&settings).await?;
-    let pulp = Pulp::open(settings, role).await?;
+    let pulp = Pulp::open(settings, plugins.kinds(), role).await?;
     database::check_schema(&pulp.db, &plugins.migrator()).await?;
     Ok(pulp)
 }

@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Algorithm, Digests};
+use crate::scope::{Id, Visible};
 use crate::storage::{Staged, Storage};
 use crate::{Result, db};
 
@@ -46,6 +47,27 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Deletes the row and leaves a tombstone; the file goes when no process can be reading or writing it any more.
+const BURY: &str = "
+    WITH gone AS (DELETE FROM artifact WHERE pulp_id = $1 RETURNING pulp_domain_id, sha256, file)
+    INSERT INTO artifact_tombstone (pulp_domain_id, sha256, file) SELECT * FROM gone
+    ON CONFLICT (pulp_domain_id, sha256) DO UPDATE SET pulp_created = clock_timestamp()";
+
+/// Deletes an artifact, unless it is gone already.
+///
+/// # Errors
+/// [`crate::Error::Conflict`] if something refers to it.
+pub async fn bury(connection: &impl ConnectionTrait, artifact: Id<Entity>) -> Result<()> {
+    connection.execute_raw(db::sql(BURY, [artifact.key().into()])).await?;
+    Ok(())
+}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        Some(Column::PulpDomainId)
+    }
+}
 
 impl Model {
     /// All digests that are known.

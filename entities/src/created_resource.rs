@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::Part;
+
 /// One row of `created_resource`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -16,10 +18,14 @@ pub struct Model {
     pub position: i32,
     /// The object, while it exists.
     pub object_id: Option<Uuid>,
-    /// Its href, while it exists.
-    pub href: Option<String>,
     /// Its PRN, while it exists.
     pub prn: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Part for Entity {
+    fn whole() -> Column {
+        Column::TaskId
+    }
+}

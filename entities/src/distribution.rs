@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::Visible;
 use crate::{Result, db};
 
 /// One row of `distribution`.
@@ -46,6 +47,12 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        Some(Column::PulpDomainId)
+    }
+}
 
 /// The name of a distribution whose base path equals, contains or lies within `base_path` (C26), other than `except`.
 pub async fn overlapping(

@@ -90,7 +90,10 @@ impl Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Error {
         match (&error, error.sql_err()) {
-            (_, Some(SqlErr::UniqueConstraintViolation(detail))) => Error::Conflict(detail),
+            (_, Some(SqlErr::UniqueConstraintViolation(detail))) => match taken(&error) {
+                Some(field) => Error::field(field, "This field must be unique."),
+                None => Error::Conflict(detail),
+            },
             (_, Some(SqlErr::ForeignKeyConstraintViolation(detail))) => Error::Conflict(detail),
             _ if is_away(&error) => Error::Unavailable(format!("The database cannot be reached: {error}")),
             _ => Error::Database(error),
@@ -113,6 +116,20 @@ fn is_away(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+/// The column whose value another row of the domain has already, by the name that Postgres gives to constraints:
+/// `<table>_pulp_domain_id_<column>_key`. None if several columns have to be unique together.
+fn taken(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    let refusal = cause.as_database_error()?;
+    let columns =
+        refusal.constraint()?.strip_prefix(refusal.table()?)?.strip_prefix('_')?.strip_suffix("_key")?;
+    let column = columns.strip_prefix("pulp_domain_id_").unwrap_or(columns);
+    ["name", "base_path", "username"].contains(&column).then(|| column.to_owned())
 }
 
 fn describe(errors: &FieldErrors) -> String {

@@ -13,8 +13,8 @@ pub mod distribution;
 pub mod domain;
 pub mod error;
 pub mod group_progress_report;
-pub mod href;
 pub mod kind;
+pub mod links;
 pub mod password;
 pub mod process;
 pub mod process_beat;
@@ -28,6 +28,8 @@ pub mod remote_artifact;
 pub mod repository;
 pub mod repository_content;
 pub mod repository_version;
+pub mod row;
+pub mod scope;
 pub mod secret;
 pub mod settings;
 pub mod storage;
@@ -40,9 +42,10 @@ pub mod upload_chunk;
 pub mod user;
 
 pub use error::{Error, Result};
-pub use href::{Href, Prn, Reference};
-pub use kind::Kind;
+pub use kind::{Kind, Kinds};
+pub use links::{Href, Links, Prn, Reference};
 pub use pulp::Pulp;
+pub use scope::{Id, Scope, Visible};
 pub use settings::Settings;
 
 /// The level of Pulp's REST API that this implements, reported for core and for the file plugin.

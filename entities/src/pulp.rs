@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use sea_orm::DatabaseConnection;
 
-use crate::Settings;
+use crate::kind::Kinds;
 use crate::secret::Keyring;
 use crate::storage::Storage;
+use crate::{Links, Settings};
 
 /// The handles every part of a process shares; cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,14 +21,17 @@ pub struct Pulp {
     pub storage: Storage,
     /// The keys of stored secrets.
     pub keyring: Keyring,
+    /// The kinds of objects that the process knows, and how they are called below `API_ROOT`.
+    pub links: Links,
 }
 
 impl Pulp {
     /// Opens everything once. `role` names the process's sessions in `pg_stat_activity`.
-    pub async fn open(settings: Arc<Settings>, role: &str) -> anyhow::Result<Pulp> {
+    pub async fn open(settings: Arc<Settings>, kinds: Arc<Kinds>, role: &str) -> anyhow::Result<Pulp> {
         let keyring = Keyring::load(&settings.db_encryption_key)?;
         let storage = Storage::open(&settings)?;
         let db = crate::db::connect(&settings, role).await.context("cannot connect to the database")?;
-        Ok(Pulp { settings, db, storage, keyring })
+        let links = Links::new(kinds, &settings.api_root);
+        Ok(Pulp { settings, db, storage, keyring, links })
     }
 }

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::Expected;
+use crate::scope::Part;
 
 /// One row of `remote_artifact`.
 #[sea_orm::model]
@@ -49,5 +50,11 @@ impl Model {
             size: self.size.and_then(|size| size.try_into().ok()),
             digests: digests.map(Clone::clone).into(),
         }
+    }
+}
+
+impl Part for Entity {
+    fn whole() -> Column {
+        Column::ContentArtifactId
     }
 }

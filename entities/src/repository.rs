@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::Visible;
+
 /// One row of `repository`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -45,3 +47,9 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        Some(Column::PulpDomainId)
+    }
+}

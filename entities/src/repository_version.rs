@@ -1,7 +1,11 @@
 //! Repository versions: immutable sets of content.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{JoinType, QuerySelect};
 use serde::{Deserialize, Serialize};
+
+use crate::repository;
+use crate::scope::Visible;
 
 /// One row of `repository_version`.
 #[sea_orm::model]
@@ -31,3 +35,16 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        None
+    }
+
+    /// A version is in the domain of its repository, which is joined.
+    fn within(rows: Select<Entity>, domain: Uuid) -> Select<Entity> {
+        let repository =
+            Entity::belongs_to(repository::Entity).from(Column::RepositoryId).to(repository::Column::PulpId);
+        rows.join(JoinType::InnerJoin, repository.into()).filter(repository::Column::PulpDomainId.eq(domain))
+    }
+}

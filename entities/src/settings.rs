@@ -91,6 +91,10 @@ pub struct Settings {
     pub chunked_upload_dir: String,
     /// `CONTENT_ORIGIN`: scheme and host of the content app as clients see it; without it, URLs are relative.
     pub content_origin: Option<String>,
+    /// `API_ROOT`: the REST API is at `api/v3/` below this path.
+    pub api_root: String,
+    /// `API_ROOT_REWRITE_HEADER`: a request header that holds another root, as a proxy serves it.
+    pub api_root_rewrite_header: Option<String>,
     /// `CONTENT_PATH_PREFIX`: starts and ends with a slash.
     pub content_path_prefix: String,
     /// `WORKER_STYLE`'s outcome.
@@ -191,6 +195,8 @@ impl Settings {
             working_directory: values.get("WORKING_DIRECTORY")?,
             chunked_upload_dir: values.get("CHUNKED_UPLOAD_DIR")?,
             content_origin: values.get("CONTENT_ORIGIN")?,
+            api_root: values.get("API_ROOT")?,
+            api_root_rewrite_header: values.get("API_ROOT_REWRITE_HEADER")?,
             content_path_prefix: values.get("CONTENT_PATH_PREFIX")?,
             worker_style,
             worker_ttl: values.seconds("WORKER_TTL")?,

@@ -5,6 +5,7 @@ use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::Visible;
 use crate::storage::Storage;
 use crate::{Result, db};
 
@@ -30,6 +31,12 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        Some(Column::PulpDomainId)
+    }
+}
 
 /// How far the deletion of an upload has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+use crate::scope::Visible;
+
 /// One row of `auth_user`.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -34,3 +37,18 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn domain() -> Option<Column> {
+        None
+    }
+}
+
+/// The user of this name who may log in.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn find_active(connection: &impl ConnectionTrait, username: &str) -> Result<Option<Model>> {
+    let active = Entity::find().filter(Column::Username.eq(username)).filter(Column::IsActive.eq(true));
+    Ok(active.one(connection).await?)
+}

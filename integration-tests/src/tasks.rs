@@ -3,7 +3,9 @@
 mod noop;
 mod probe;
 
-use entities::kind;
+use std::sync::Arc;
+
+use entities::Kinds;
 use plugin::{Plugin, PluginInfo};
 use plugin_file::File;
 use tasking::Tasks;
@@ -11,9 +13,9 @@ use tasking::Tasks;
 pub use noop::Noop;
 pub use probe::{Probe, Step, now};
 
-/// Makes the kinds of the plugins known; the first thing of a process that runs or dispatches tasks.
-pub fn install() {
-    kind::install(File.kinds());
+/// The kinds that a process under test knows.
+pub fn kinds() -> Arc<Kinds> {
+    Arc::new(Kinds::new(File.kinds()))
 }
 
 /// A plugin that brings the test tasks and nothing else.

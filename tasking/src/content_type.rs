@@ -42,12 +42,8 @@ pub struct ContentType {
 /// use entities::Kind;
 /// use tasking::{Content, ContentType};
 ///
-/// static PACKAGE: Kind = Kind {
-///     table: "content",
-///     pulp_type: "python.python",
-///     model: "python.pythonpackagecontent",
-///     path: "content/python/packages",
-/// };
+/// static PACKAGE: Kind =
+///     Kind::typed("python.PythonPackageContent", "content", "python.python", "content/python/packages");
 ///
 /// #[derive(serde::Serialize)]
 /// struct Package {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use entities::{Href, Prn, Pulp, db};
+use entities::{Prn, Pulp, Scope, db};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -78,6 +78,11 @@ impl TaskContext {
         self.0.origin.domain
     }
 
+    /// The rows that the task may see: those of its domain.
+    pub fn scope(&self) -> Scope {
+        Scope::of_task(self.0.origin.domain, self.0.origin.user)
+    }
+
     /// The correlation id of the request that asked for the task; sent with upstream requests.
     pub fn logging_cid(&self) -> &str {
         &self.0.origin.logging_cid
@@ -136,17 +141,11 @@ impl TaskContext {
     }
 
     /// Records what the task created, in the transaction that makes it visible (T09).
-    pub async fn created(
-        &self,
-        txn: &FencedTransaction,
-        id: Uuid,
-        href: &Href,
-        prn: &Prn,
-    ) -> anyhow::Result<()> {
-        let sql = "INSERT INTO created_resource (task_id, position, object_id, href, prn)
-                   SELECT $1, coalesce(max(position) + 1, 0), $2, $3, $4
+    pub async fn created(&self, txn: &FencedTransaction, id: Uuid, prn: &Prn) -> anyhow::Result<()> {
+        let sql = "INSERT INTO created_resource (task_id, position, object_id, prn)
+                   SELECT $1, coalesce(max(position) + 1, 0), $2, $3
                    FROM created_resource WHERE task_id = $1";
-        let values = [self.task_id().into(), id.into(), href.as_str().into(), prn.as_str().into()];
+        let values = [self.task_id().into(), id.into(), prn.as_str().into()];
         txn.execute_raw(db::sql(sql, values)).await?;
         Ok(())
     }

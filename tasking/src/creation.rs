@@ -80,8 +80,7 @@ impl Creation {
     /// # use tasking::creation::Creation;
     /// # use tasking::units::{DeclaredArtifact, Unit};
     /// # use tasking::{Content, ContentType, TaskContext};
-    /// # static NOTE: Kind =
-    /// #     Kind { table: "content", pulp_type: "t.note", model: "t.note", path: "content/t/notes" };
+    /// # static NOTE: Kind = Kind::typed("t.Note", "content", "t.note", "content/t/notes");
     /// # #[derive(serde::Serialize)]
     /// # struct Note { title: String, sha256: String }
     /// # impl Content for Note {
@@ -117,7 +116,7 @@ impl Creation {
             let labels = Value::Object(self.pulp_labels);
             txn.execute_raw(db::sql(LABEL, [id.into(), labels.into()])).await?;
         }
-        cx.created(&txn, id, &kind.href(id), &kind.prn(id)).await?;
+        cx.created(&txn, id, &kind.prn(id)).await?;
         txn.commit().await?;
         if let Some(repository) = self.repository {
             let draft = Draft::begin(cx, repository).await?;
@@ -190,10 +189,10 @@ async fn find(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::Result<ar
         .filter(artifact::Column::PulpDomainId.eq(cx.domain()))
         .one(&cx.pulp().db)
         .await?;
-    let artifact = artifact.with_context(|| format!("{} no longer exists", kind::ARTIFACT.href(id)))?;
+    let artifact = artifact.with_context(|| format!("{} no longer exists", kind::ARTIFACT.prn(id)))?;
     Expected { size: None, digests }
         .check(artifact.size.unsigned_abs(), &artifact.digests())
-        .with_context(|| format!("{} has other bytes than announced", kind::ARTIFACT.href(id)))?;
+        .with_context(|| format!("{} has other bytes than announced", kind::ARTIFACT.prn(id)))?;
     Ok(artifact)
 }
 

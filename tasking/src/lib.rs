@@ -28,6 +28,6 @@ pub use queue::dispatch::{self, Dispatcher, Origin};
 pub use queue::redis_style::{RedisPing, check_credentials, codec};
 pub use queue::{inspect, presence, process, resource_manager, scheduler, schedules, worker};
 pub use registry::Tasks;
-pub use repository_type::{Hooks, RepositoryType};
+pub use repository_type::{Hooks, RepositoryType, RepositoryTypes};
 pub use shutdown::Shutdown;
 pub use task::{Resources, Task};

@@ -5,8 +5,7 @@
 //! # use tasking::publish::Publication;
 //! # use tasking::TaskContext;
 //! # use uuid::Uuid;
-//! # static PUBLICATION: Kind =
-//! #     Kind { table: "publication", pulp_type: "t.t", model: "t.t", path: "publications/t/t" };
+//! # static PUBLICATION: Kind = Kind::typed("t.Publication", "publication", "t.t", "publications/t/t");
 //! # type Files = Vec<(String, Uuid)>;
 //! # async fn publish(cx: TaskContext, version: repository_version::Model, files: Files) -> anyhow::Result<()> {
 //! let mut publication = Publication::of(&cx, &version, &PUBLICATION);
@@ -157,7 +156,7 @@ impl<'a> Publication<'a> {
         self.begin(&txn, true).await?;
         self.write(&txn).await?;
         paths::check(&txn, self.id).await?;
-        self.cx.created(&txn, self.id, &self.kind.href(self.id), &self.kind.prn(self.id)).await?;
+        self.cx.created(&txn, self.id, &self.kind.prn(self.id)).await?;
         txn.commit().await?;
         Ok(self.id)
     }
@@ -185,7 +184,7 @@ impl<'a> Publication<'a> {
         }
         publication::ActiveModel {
             pulp_domain_id: Set(self.cx.domain()),
-            pulp_type: Set(self.kind.pulp_type.to_owned()),
+            pulp_type: Set(self.kind.type_name().to_owned()),
             repository_version_id: Set(self.version.pulp_id),
             pass_through: Set(self.pass_through),
             checkpoint: Set(self.checkpoint),

@@ -24,9 +24,9 @@ use crate::{ContentType, FencedTransaction, TaskContext};
 /// # use entities::Kind;
 /// # use tasking::{ContentType, RepositoryType, Tasks};
 /// # static REPOSITORY: Kind =
-/// #     Kind { table: "repository", pulp_type: "file.file", model: "file.file", path: "repositories/file/file" };
+/// #     Kind::typed("file.FileRepository", "repository", "file.file", "repositories/file/file");
 /// # static CONTENT: Kind =
-/// #     Kind { table: "content", pulp_type: "file.file", model: "file.file", path: "content/file/files" };
+/// #     Kind::typed("file.FileContent", "content", "file.file", "content/file/files");
 /// const FILE: ContentType = ContentType::new(&CONTENT, "file_content", &["relative_path", "sha256"]);
 ///
 /// let repositories = RepositoryType::new(&REPOSITORY).takes(FILE).paths(FILE, "relative_path");
@@ -136,7 +136,7 @@ impl RepositoryType {
 
     /// Whether the repositories take content of this `pulp_type`.
     pub fn accepts(&self, pulp_type: &str) -> bool {
-        self.content.iter().any(|content| content.kind.pulp_type == pulp_type)
+        self.content.iter().any(|content| content.kind.type_name() == pulp_type)
     }
 
     /// Which of these units the repositories do not take, with their types: what a request that would add
@@ -152,7 +152,7 @@ impl RepositoryType {
         const FOREIGN: &str = "SELECT pulp_id, pulp_type FROM content
                                WHERE pulp_id = ANY($1) AND pulp_type <> ALL($2) ORDER BY pulp_id";
         let types: Vec<String> =
-            self.content.iter().map(|content| content.kind.pulp_type.to_owned()).collect();
+            self.content.iter().map(|content| content.kind.type_name().to_owned()).collect();
         let statement = entities::db::sql(FOREIGN, [units.to_vec().into(), types.into()]);
         Ok(ForeignUnit::find_by_statement(statement).all(db).await?)
     }
@@ -191,7 +191,7 @@ impl RepositoryTypes {
     /// # Panics
     /// If two plugins bring the same `pulp_type`.
     pub(crate) fn add(&mut self, repositories: Arc<RepositoryType>) {
-        let pulp_type = repositories.kind.pulp_type;
+        let pulp_type = repositories.kind.type_name();
         let taken = self.0.insert(pulp_type, repositories).is_some();
         assert!(!taken, "two types of repositories are called {pulp_type}");
     }
@@ -202,6 +202,11 @@ impl RepositoryTypes {
     /// As [`RepositoryTypes::add`].
     pub(crate) fn extend(&mut self, others: RepositoryTypes) {
         others.0.into_values().for_each(|repositories| self.add(repositories));
+    }
+
+    /// The type of a name; `None` if no plugin of this process brings it.
+    pub fn of(&self, pulp_type: &str) -> Option<&Arc<RepositoryType>> {
+        self.0.get(pulp_type)
     }
 
     /// The type of a name.

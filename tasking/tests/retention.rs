@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use entities::settings::WorkerStyle;
 use entities::task::TaskState;
-use entities::{Pulp, Settings, db, domain, kind, task_schedule};
+use entities::{Kinds, Pulp, Settings, db, domain, kind, task_schedule};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
 use support::tasks::Nap;
 use support::{Bench, until};
@@ -36,7 +36,7 @@ async fn set(bench: &mut Bench, change: impl FnOnce(&mut Settings)) {
     let mut settings = (*bench.pulp.settings).clone();
     change(&mut settings);
     let style = settings.worker_style;
-    bench.pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
+    bench.pulp = Pulp::open(Arc::new(settings), Arc::new(Kinds::new([])), "test").await.unwrap();
     bench.switch(style).await;
 }
 

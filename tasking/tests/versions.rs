@@ -18,15 +18,9 @@ use tasking::tasks::repository::{AddAndRemove, DeleteVersion, Removal};
 use tasking::{ContentType, Origin, RepositoryType, Task, TaskContext, Tasks};
 use uuid::Uuid;
 
-static KIND: Kind = Kind {
-    table: "repository",
-    pulp_type: "test.test",
-    model: "test.testrepository",
-    path: "repositories/test/test",
-};
+static KIND: Kind = Kind::typed("test.Test", "repository", "test.test", "repositories/test/test");
 
-static UNIT: Kind =
-    Kind { table: "content", pulp_type: "test.unit", model: "test.testunit", path: "content/test/units" };
+static UNIT: Kind = Kind::typed("test.Unit", "content", "test.unit", "content/test/units");
 
 /// Units that are nothing but content: no key is checked, so their table is never looked at.
 const UNITS: ContentType = ContentType::new(&UNIT, "test_unit", &["name"]);
@@ -62,7 +56,6 @@ impl Model {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_are_the_sets_they_should_be() {
-    entities::kind::install(vec![&KIND]);
     let bench = Bench::start().await;
     for seed in 0..4 {
         println!("seed {seed}");
@@ -73,7 +66,6 @@ async fn versions_are_the_sets_they_should_be() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_takes_only_the_content_of_its_types() {
-    entities::kind::install(vec![&KIND]);
     let bench = Bench::start().await;
     let repository = repository(&bench).await;
     let (own, foreign) = (unit(&bench, "test.unit").await, unit(&bench, "other.unit").await);
@@ -84,7 +76,7 @@ async fn a_repository_takes_only_the_content_of_its_types() {
 
     let modify = |add| AddAndRemove {
         repository,
-        pulp_type: KIND.pulp_type.into(),
+        model: KIND.model(),
         add,
         remove: Removal::Units(Vec::new()),
         base_version: None,
@@ -129,7 +121,7 @@ async fn random_history(bench: &Bench, random: &mut StdRng) {
         let numbers: Vec<i32> = model.versions.keys().copied().collect();
         let one = numbers[random.random_range(0..numbers.len())];
         if random.random_ratio(1, 3) {
-            let deleted = DeleteVersion { repository, pulp_type: KIND.pulp_type.into(), number: one };
+            let deleted = DeleteVersion { repository, model: KIND.model(), number: one };
             let outcome = deleted.run(context(bench).await).await;
             assert_eq!(outcome.is_ok(), numbers.len() > 1, "{outcome:?}");
             if outcome.is_ok() {
@@ -143,8 +135,8 @@ async fn random_history(bench: &Bench, random: &mut StdRng) {
             };
             let add = some_of(&units, random);
             model.modify(base_version, &remove, &add);
-            let pulp_type = KIND.pulp_type.into();
-            let modify = AddAndRemove { repository, pulp_type, add, remove, base_version };
+            let model = KIND.model();
+            let modify = AddAndRemove { repository, model, add, remove, base_version };
             modify.run(context(bench).await).await.unwrap();
         }
         compare(bench, repository, &model).await;

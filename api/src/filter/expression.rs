@@ -3,8 +3,8 @@
 //! `name__contains='a b' AND NOT (state=failed OR state=canceled)`. NOT binds closest, then AND. A value stands in
 //! quotes of either kind, with a backslash before a quote that is part of it, or bare if it is one word.
 
-use super::Filter;
-use crate::sql::Conditions;
+use super::{Filter, Matched};
+use crate::reader::Reader;
 use crate::{Error, Result};
 
 /// What an expression may cost: one for each filter, and for each AND, OR and NOT however many it joins.
@@ -13,19 +13,15 @@ const BUDGET: usize = 8;
 /// Parentheses within each other.
 const DEPTH: usize = 16;
 
-/// Adds the condition of an expression over some filters.
+/// Which rows an expression over some filters stands for.
 ///
 /// # Errors
 /// If it cannot be read, costs too much, or one of its filters is unknown or refuses its value.
-pub(crate) fn apply(filters: &[Filter], text: &str, conditions: &mut Conditions) -> Result<()> {
+pub(crate) fn apply(filters: &[Filter], text: &str, reader: &Reader<'_>) -> Result<Matched> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { filters, tokens: &tokens, spent: 0, depth: 0, conditions };
-    let clause = reader.any()?;
-    if !reader.tokens.is_empty() {
-        return Err(unreadable());
-    }
-    conditions.push(format!("({clause})"));
-    Ok(())
+    let mut parser = Parser { filters, tokens: &tokens, spent: 0, depth: 0, reader };
+    let matched = parser.any()?;
+    if parser.tokens.is_empty() { Ok(matched) } else { Err(unreadable()) }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,61 +66,64 @@ fn tokens(text: &str) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-/// Turns tokens into SQL, one level of the grammar a function.
-struct Reader<'a> {
+/// Turns tokens into a condition, one level of the grammar a function.
+struct Parser<'a> {
     filters: &'a [Filter],
     tokens: &'a [Token],
     spent: usize,
     depth: usize,
-    conditions: &'a mut Conditions,
+    reader: &'a Reader<'a>,
 }
 
-impl Reader<'_> {
-    fn any(&mut self) -> Result<String> {
-        self.joined("OR", Reader::all)
+impl Parser<'_> {
+    fn any(&mut self) -> Result<Matched> {
+        self.joined("OR", Matched::or, Parser::all)
     }
 
-    fn all(&mut self) -> Result<String> {
-        self.joined("AND", Reader::one)
+    fn all(&mut self) -> Result<Matched> {
+        self.joined("AND", Matched::and, Parser::one)
     }
 
-    fn joined(&mut self, operator: &str, part: fn(&mut Self) -> Result<String>) -> Result<String> {
-        let mut clause = part(self)?;
+    fn joined(
+        &mut self,
+        operator: &str,
+        join: fn(Matched, Matched) -> Matched,
+        part: fn(&mut Self) -> Result<Matched>,
+    ) -> Result<Matched> {
+        let mut matched = part(self)?;
         if self.word_is(operator) {
             self.spend()?;
         }
         while self.take_word(operator) {
-            clause = format!("{clause} {operator} {}", part(self)?);
+            matched = join(matched, part(self)?);
         }
-        Ok(clause)
+        Ok(matched)
     }
 
-    fn one(&mut self) -> Result<String> {
+    fn one(&mut self) -> Result<Matched> {
         if self.take_word("NOT") {
             self.spend()?;
             self.descend()?;
-            let clause = self.one()?;
+            let matched = self.one()?;
             self.depth -= 1;
-            // What is unknown is not so.
-            return Ok(format!("({clause}) IS NOT TRUE"));
+            return Ok(matched.negated());
         }
         match self.tokens {
             [Token::Open, rest @ ..] => {
                 self.tokens = rest;
                 self.descend()?;
-                let clause = self.any()?;
+                let matched = self.any()?;
                 self.depth -= 1;
                 let [Token::Close, rest @ ..] = self.tokens else { return Err(unreadable()) };
                 self.tokens = rest;
-                Ok(format!("({clause})"))
+                Ok(matched)
             }
             [Token::Word(name), Token::Is, Token::Word(value) | Token::Quoted(value), rest @ ..] => {
                 self.tokens = rest;
                 self.spend()?;
                 let filter = self.filters.iter().find(|filter| filter.name() == name);
-                let filter =
-                    filter.ok_or_else(|| Error::field("q", format!("Filter '{name}' does not exist.")))?;
-                self.conditions.aside(|conditions| filter.apply(value, conditions))
+                let missing = || Error::field("q", format!("Filter '{name}' does not exist."));
+                filter.ok_or_else(missing)?.apply(value, self.reader)
             }
             _ => Err(unreadable()),
         }
@@ -162,21 +161,27 @@ fn unreadable() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use entities::Scope;
+    use entities::repository::{Column, Entity};
+    use sea_orm::{DbBackend, QueryFilter, QueryTrait};
+
     use super::*;
+    use crate::filter::tests::with_reader;
     use crate::filter::texts;
 
     fn sql(text: &str) -> Result<String> {
-        let filters = [texts("name", "n", &["", "in"]), texts("state", "s", &[""])].concat();
-        let mut conditions = Conditions::default();
-        apply(&filters, text, &mut conditions)?;
-        Ok(conditions.text())
+        let filters = [texts("name", Column::Name, &["", "in"]), texts("state", Column::PulpType, &[""])];
+        let matched = with_reader(|reader| apply(&filters.concat(), text, reader))?;
+        let rows = Scope::of_request(None, true).rows::<Entity>().filter(matched.condition);
+        let statement = rows.build(DbBackend::Postgres).to_string();
+        Ok(statement.split_once(" AND ").unwrap_or_default().1.replace("\"repository\".", ""))
     }
 
     #[test]
     fn not_binds_closer_than_and_and_that_closer_than_or() {
-        assert_eq!(sql("name=a").unwrap(), " WHERE ((n = $1))");
+        assert_eq!(sql("name=a").unwrap(), r#""name" = 'a'"#);
         let text = "NOT name='a \\' b' and state=\"c\" OR (name__in='d,e' or state=f)";
-        let expected = " WHERE (((n = $1)) IS NOT TRUE AND (s = $2) OR ((n = ANY($3)) OR (s = $4)))";
+        let expected = r#"(((NOT COALESCE("name" = E'a \' b', FALSE)) AND "pulp_type" = 'c') OR ("name" IN ('d', 'e') OR "pulp_type" = 'f'))"#;
         assert_eq!(sql(text).unwrap(), expected);
     }
 

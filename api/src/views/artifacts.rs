@@ -2,77 +2,152 @@
 
 use std::sync::Arc;
 
+use entities::artifact::{self, Column, Entity, Model};
 use entities::checksum::{Algorithm, Digests, Expected};
 use entities::storage::Staged;
-use entities::{artifact, db, kind};
+use entities::{Id, content_artifact, db, kind, published_metadata};
 use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
+use super::content::orphaned_for;
+use super::membership;
 use crate::endpoint::Media;
-use crate::field::{Field, Shape, Values, identity, write_component};
-use crate::filter;
-use crate::sql;
-use crate::viewset::{self, Viewset};
+use crate::field::{Field, File, Integer, Mode, Values, request_component};
+use crate::filter::{self, Filter};
+use crate::reader::Reader;
+use crate::resource::{self, Resource, sharing};
+use crate::view::{Link, Name, Time, View};
 use crate::{Endpoint, Error, Request, Response, Result, response};
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let artifacts = Arc::new(viewset());
-    vec![viewset::list(&artifacts), viewset::read(&artifacts), creation(&artifacts), deletion(&artifacts)]
+/// An artifact as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Link,
+    prn: Name,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    file: String,
+    size: i64,
+    md5: Option<String>,
+    sha1: Option<String>,
+    sha224: Option<String>,
+    sha256: String,
+    sha384: Option<String>,
+    sha512: Option<String>,
 }
 
-fn viewset() -> Viewset {
-    let mut fields = identity("artifact");
-    fields.push(Field { required: true, ..Field::shown("file", Shape::Text(None), "t.file") });
-    fields.push(Field::shown("size", Shape::Integer(None, None), "t.size"));
-    let digests = Algorithm::ALL.map(Algorithm::as_str);
-    fields.extend(digests.map(|name| Field::shown(name, Shape::Text(None), format!("t.{name}")).nullable()));
-    let mut filters = filter::ids("artifact", "t.pulp_id");
-    filters.extend(digests.iter().flat_map(|name| filter::texts(name, &format!("t.{name}"), &[""])));
-    let content = sql::is_in_version("f.content_id", "{r}", "{n}");
-    let in_version =
-        format!("EXISTS (SELECT FROM content_artifact AS f WHERE f.artifact_id = t.pulp_id AND {content})");
-    filters.push(filter::version("repository_version", in_version));
-    filters.push(super::content::orphaned_for(
-        "NOT EXISTS (SELECT FROM content_artifact WHERE artifact_id = t.pulp_id)
-         AND NOT EXISTS (SELECT FROM published_metadata WHERE artifact_id = t.pulp_id)",
-    ));
-    Viewset {
-        fields,
-        filters,
-        ..Viewset::new(&kind::ARTIFACT, "artifacts", "Artifact", "Artifacts", "artifact_href")
+struct Artifacts;
+
+impl View for Artifacts {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let show = |row: Model| Body {
+            pulp_href: Link(reader.links.href(&kind::ARTIFACT, row.pulp_id)),
+            prn: Name(kind::ARTIFACT.prn(row.pulp_id)),
+            pulp_created: row.pulp_created.into(),
+            pulp_last_updated: row.pulp_last_updated.into(),
+            file: row.file,
+            size: row.size,
+            md5: row.md5,
+            sha1: row.sha1,
+            sha224: row.sha224,
+            sha256: row.sha256,
+            sha384: row.sha384,
+            sha512: row.sha512,
+        };
+        Ok(rows.into_iter().map(show).collect())
     }
-    .ordered_by(&["file", "pulp_created", "pulp_id", "pulp_last_updated", "size", "timestamp_of_interest"])
-    .ordered_by(&digests)
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let artifacts = Arc::new(resource());
+    vec![resource::list(&artifacts), resource::read(&artifacts), creation(&artifacts), deletion(&artifacts)]
+}
+
+/// The column of a digest.
+fn digest(algorithm: Algorithm) -> Column {
+    match algorithm {
+        Algorithm::Md5 => Column::Md5,
+        Algorithm::Sha1 => Column::Sha1,
+        Algorithm::Sha224 => Column::Sha224,
+        Algorithm::Sha256 => Column::Sha256,
+        Algorithm::Sha384 => Column::Sha384,
+        Algorithm::Sha512 => Column::Sha512,
+    }
+}
+
+fn resource() -> Resource<Artifacts> {
+    Resource { fields: fields(), filters: filters(), ..Resource::new(&kind::ARTIFACT) }
+        .ordered_by([
+            ("file", Column::File),
+            ("pulp_created", Column::PulpCreated),
+            ("pulp_id", Column::PulpId),
+            ("pulp_last_updated", Column::PulpLastUpdated),
+            ("size", Column::Size),
+            ("timestamp_of_interest", Column::TimestampOfInterest),
+        ])
+        .ordered_by(Algorithm::ALL.map(|algorithm| (algorithm.as_str(), digest(algorithm))))
+}
+
+fn filters() -> Vec<Filter> {
+    let mut filters = filter::ids(&kind::ARTIFACT, Column::PulpId);
+    filters.extend(
+        Algorithm::ALL
+            .iter()
+            .flat_map(|algorithm| filter::texts(algorithm.as_str(), digest(*algorithm), &[""])),
+    );
+    filters.push(filter::version("repository_version", |repository, number| {
+        let members = membership::of_version(repository, number);
+        let files = Query::select()
+            .column(content_artifact::Column::ArtifactId)
+            .from(content_artifact::Entity)
+            .and_where(members.contain(content_artifact::Column::ContentId))
+            .take();
+        Column::PulpId.in_subquery(files)
+    }));
+    filters.push(orphaned_for(Column::TimestampOfInterest, || {
+        let of_content = content_artifact::Column::ArtifactId.into_expr().eq(Column::PulpId.into_expr());
+        let of_metadata = published_metadata::Column::ArtifactId.into_expr().eq(Column::PulpId.into_expr());
+        let one = || Query::select().expr(Expr::val(1)).take();
+        let content = one().from(content_artifact::Entity).and_where(of_content).take();
+        let metadata = one().from(published_metadata::Entity).and_where(of_metadata).take();
+        Expr::exists(content).not().and(Expr::exists(metadata).not())
+    }));
+    filters
 }
 
 fn fields() -> Vec<Field> {
     let mut fields = vec![
-        Field::argument("file", Shape::File).required(),
-        Field::argument("size", Shape::Integer(Some(0), None)),
+        Field::argument("file", File).required(),
+        Field::argument("size", Integer { low: Some(0), high: None }),
     ];
-    let digests = Algorithm::ALL.map(Algorithm::as_str);
-    fields.extend(digests.map(|name| Field::argument(name, Shape::Text(None)).nullable()));
+    fields.extend(Algorithm::ALL.map(|algorithm| {
+        Field { store: crate::field::Store::Nowhere, ..Field::text(algorithm.as_str()) }.nullable()
+    }));
     fields
 }
 
-fn creation(artifacts: &Arc<Viewset>) -> Endpoint {
-    let shared = artifacts.clone();
-    let handler = move |mut request: Request| {
-        let artifacts = shared.clone();
-        async move {
-            let mut form = request.form().await?;
-            let values = Values::read(&request.context, request.domain(), &fields(), &form).await?;
-            let staged =
-                form.take_file("file").ok_or_else(|| Error::field("file", "No file was submitted."))?;
-            check(&request, &values, &staged)?;
-            let id = store_new(&request, staged).await?;
-            let body = artifacts.show_by_id(&request.context, id).await?;
-            Ok(response::created(kind::ARTIFACT.href(id).as_str(), body))
-        }
-    };
-    Endpoint::new(Method::POST, "artifacts/", "artifacts_create", "Artifacts", handler)
-        .summary("Uploads a file.")
-        .body(Media::Files, write_component("Artifact", &fields(), false))
+fn creation(artifacts: &Arc<Resource<Artifacts>>) -> Endpoint {
+    let handler = sharing(artifacts, async |artifacts: Arc<Resource<Artifacts>>, mut request: Request| {
+        let mut form = request.form().await?;
+        let values = Values::read(&request.reader(), &artifacts.fields, &form, Mode::Whole).await?;
+        let staged = form.take_file("file").ok_or_else(|| Error::field("file", "No file was submitted."))?;
+        check(&request, &values, &staged)?;
+        let id = store_new(&request, staged).await?;
+        let answer = response::json(StatusCode::CREATED, &artifacts.body_of(&request, id).await?)?;
+        Ok(response::at(answer, request.links.href(&kind::ARTIFACT, id).as_str()))
+    });
+    let permission = artifacts.permission("add");
+    Endpoint::new(Method::POST, "artifacts/", "artifacts_create", "Artifacts", permission, handler)
+        .summary("Create an artifact from an uploaded file")
+        .body(Media::Files, request_component("Artifact", &fields(), Mode::Whole))
         .answer(StatusCode::CREATED, artifacts.component())
 }
 
@@ -94,10 +169,10 @@ fn check(request: &Request, values: &Values, staged: &Staged) -> Result<()> {
     Ok(())
 }
 
-async fn store_new(request: &Request, staged: Staged) -> Result<uuid::Uuid> {
-    let pulp = &request.context.pulp;
+async fn store_new(request: &Request, staged: Staged) -> Result<Uuid> {
     let digest = staged.sha256().to_owned();
-    let known = artifact::find_by_sha256(&pulp.db, request.domain(), std::slice::from_ref(&digest)).await?;
+    let domain = request.scope.domain();
+    let known = artifact::find_by_sha256(request.db(), domain, std::slice::from_ref(&digest)).await?;
     if !known.is_empty() {
         let message = format!("Artifact with sha256 checksum of '{digest}' already exists.");
         return Err(Error::object(message));
@@ -106,36 +181,31 @@ async fn store_new(request: &Request, staged: Staged) -> Result<uuid::Uuid> {
 }
 
 /// Stores the file of a request as an artifact, or finds the one that holds the same bytes.
-pub async fn store(request: &Request, staged: Staged) -> Result<uuid::Uuid> {
+///
+/// # Errors
+/// If the database or the artifact store refuses.
+pub async fn store(request: &Request, staged: Staged) -> Result<Uuid> {
     let pulp = &request.context.pulp;
     let txn = db::begin(&pulp.db).await?;
-    let rows = artifact::save(&txn, &pulp.storage, request.domain(), &[staged]).await?;
+    let rows = artifact::save(&txn, &pulp.storage, request.scope.domain(), &[staged]).await?;
     txn.commit().await?;
     let row = rows.first().ok_or_else(|| Error::Internal(anyhow::anyhow!("the artifact was not stored")))?;
     Ok(row.pulp_id)
 }
 
-fn deletion(artifacts: &Arc<Viewset>) -> Endpoint {
-    let handler = async |request: Request| -> Result<Response> {
-        // The tombstone keeps the file until nobody can be reading or writing it any more.
-        let sql = "WITH gone AS (
-                       DELETE FROM artifact WHERE pulp_id = $1 AND pulp_domain_id = $2
-                       RETURNING pulp_domain_id, sha256, file)
-                   INSERT INTO artifact_tombstone (pulp_domain_id, sha256, file) SELECT * FROM gone
-                   ON CONFLICT (pulp_domain_id, sha256) DO UPDATE SET pulp_created = clock_timestamp()";
-        let id = request.id()?;
-        let values = [id.into(), request.domain().into()];
-        match request.context.pulp.db.execute_raw(db::sql(sql, values)).await.map_err(Error::from) {
-            Ok(result) if result.rows_affected() == 0 => Err(Error::not_found("artifact", id)),
-            Ok(_) => Ok(response::empty(StatusCode::NO_CONTENT)),
+fn deletion(artifacts: &Arc<Resource<Artifacts>>) -> Endpoint {
+    let handler = sharing(artifacts, async |artifacts: Arc<Resource<Artifacts>>, request: Request| {
+        let id: Id<Entity> = artifacts.id(&request).await?;
+        match artifact::bury(request.db(), id).await {
+            Ok(()) => Ok::<Response, Error>(response::empty(StatusCode::NO_CONTENT)),
             Err(Error::Conflict(_)) => Err(Error::Conflict(
                 "The Artifact cannot be deleted because it is associated with Content.".to_owned(),
             )),
             Err(error) => Err(error),
         }
-    };
+    });
     artifacts
-        .action(Method::DELETE, "", "delete", handler)
-        .summary("Deletes one that nothing uses.")
+        .action(Method::DELETE, "", "delete", artifacts.permission("delete"), handler)
+        .summary("Delete an artifact; fails if it is in use")
         .answer_empty(StatusCode::NO_CONTENT)
 }

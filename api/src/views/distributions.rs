@@ -2,99 +2,239 @@
 
 mod rules;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use entities::Kind;
+use chrono::{DateTime, Utc};
+use entities::distribution::{Column, Entity, Model};
+use entities::{Kind, content, publication, repository, repository_version as version};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, JoinType, QuerySelect, Select};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::Endpoint;
-use crate::field::{Field, Shape, identity, labels};
+use super::membership;
+use crate::field::{Boolean, Field, Nothing, Reference, Version};
 use crate::filter::{self, Filter};
-use crate::sql;
-use crate::viewset::{self, CONTENT_URL, Viewset};
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Details, Labels, Link, Name, NoDetails, Time, View};
+use crate::{Endpoint, Result};
 
 /// The kind under which distributions of any type are listed.
-static ANY: Kind =
-    Kind { table: "distribution", pulp_type: "", model: "core.distribution", path: "distributions" };
+static ANY: Kind = Kind::core("Distribution", "distribution", "distributions");
+
+/// A distribution with what it serves.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Row {
+    /// The distribution.
+    #[sea_orm(nested)]
+    pub distribution: Model,
+    repository_type: Option<String>,
+    publication_type: Option<String>,
+    publication_created: Option<DateTime<Utc>>,
+    version_number: Option<i32>,
+    version_created: Option<DateTime<Utc>>,
+    version_repository: Option<Uuid>,
+    version_type: Option<String>,
+}
+
+impl Row {
+    /// The href of the publication that is served.
+    pub fn publication(&self, reader: &Reader<'_>) -> Option<Link> {
+        let (pulp_type, id) = self.publication_type.as_deref().zip(self.distribution.publication_id)?;
+        reader.links.typed("publication", pulp_type, id).map(Link)
+    }
+
+    fn repository(&self, reader: &Reader<'_>) -> Option<Link> {
+        let (pulp_type, id) = self.repository_type.as_deref().zip(self.distribution.repository_id)?;
+        reader.links.typed("repository", pulp_type, id).map(Link)
+    }
+
+    fn version(&self, reader: &Reader<'_>) -> Option<Link> {
+        let (pulp_type, number) = self.version_type.as_deref().zip(self.version_number)?;
+        reader.links.version(pulp_type, self.version_repository?, number).map(Link)
+    }
+
+    /// Since when what is served has certainly been the same: only known of what cannot change by itself.
+    fn unchanged_since(&self) -> Option<Time> {
+        let source = self.publication_created.or(self.version_created)?;
+        Some(Ord::max(source, self.distribution.pulp_last_updated).into())
+    }
+}
+
+/// A distribution as clients see it; `D` is what is special to its type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Body<D> {
+    pulp_href: Option<Link>,
+    prn: Option<Name>,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    base_path: String,
+    base_url: String,
+    content_guard: Option<Link>,
+    content_guard_prn: Option<Name>,
+    #[schema(value_type = Option<String>)]
+    no_content_change_since: Option<Time>,
+    hidden: bool,
+    pulp_labels: Labels,
+    name: String,
+    repository: Option<Link>,
+    repository_version: Option<Link>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    details: D,
+}
+
+/// How distributions are read and shown.
+#[derive(Debug)]
+pub struct Distributions<D>(PhantomData<fn() -> D>);
+
+impl<D: Details<Row>> View for Distributions<D> {
+    type Entity = Entity;
+    type Row = Row;
+    type Body = Body<D>;
+
+    fn select(rows: Select<Entity>) -> Select<Entity> {
+        let repository =
+            Entity::belongs_to(repository::Entity).from(Column::RepositoryId).to(repository::Column::PulpId);
+        let publication = Entity::belongs_to(publication::Entity)
+            .from(Column::PublicationId)
+            .to(publication::Column::PulpId);
+        let version =
+            Entity::belongs_to(version::Entity).from(Column::RepositoryVersionId).to(version::Column::PulpId);
+        let of_version = version::Entity::belongs_to(repository::Entity)
+            .from(version::Column::RepositoryId)
+            .to(repository::Column::PulpId);
+        let versioned = Alias::new("versioned");
+        rows.join(JoinType::LeftJoin, repository.into())
+            .join(JoinType::LeftJoin, publication.into())
+            .join(JoinType::LeftJoin, version.into())
+            .join_as(JoinType::LeftJoin, of_version.into(), versioned.clone())
+            .column_as(repository::Column::PulpType, "repository_type")
+            .column_as(publication::Column::PulpType, "publication_type")
+            .column_as(publication::Column::PulpCreated, "publication_created")
+            .column_as(version::Column::Number, "version_number")
+            .column_as(version::Column::PulpCreated, "version_created")
+            .column_as(version::Column::RepositoryId, "version_repository")
+            .expr_as(Expr::col((versioned, repository::Column::PulpType)), "version_type")
+    }
+
+    async fn show(rows: Vec<Row>, reader: &Reader<'_>) -> Result<Vec<Body<D>>> {
+        rows.into_iter().map(|row| show(row, reader)).collect()
+    }
+}
+
+fn show<D: Details<Row>>(row: Row, reader: &Reader<'_>) -> Result<Body<D>> {
+    let (details, repository, version) = (D::of(&row, reader)?, row.repository(reader), row.version(reader));
+    let no_content_change_since = row.unchanged_since();
+    let Model { pulp_id, pulp_type, base_path, .. } = &row.distribution;
+    let kind = reader.links.kinds().of("distribution", pulp_type);
+    let origin = reader.settings.content_origin.as_deref().unwrap_or_default().trim_end_matches('/');
+    let base_url = format!("{origin}{}{base_path}/", reader.settings.content_path_prefix);
+    Ok(Body {
+        pulp_href: kind.map(|kind| Link(reader.links.href(kind, pulp_id))),
+        prn: kind.map(|kind| Name(kind.prn(pulp_id))),
+        pulp_created: row.distribution.pulp_created.into(),
+        pulp_last_updated: row.distribution.pulp_last_updated.into(),
+        base_path: row.distribution.base_path,
+        base_url,
+        // There are no content guards yet.
+        content_guard: None,
+        content_guard_prn: None,
+        no_content_change_since,
+        hidden: row.distribution.hidden,
+        pulp_labels: Labels(row.distribution.pulp_labels),
+        name: row.distribution.name,
+        repository,
+        repository_version: version,
+        details,
+    })
+}
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let distributions = Viewset {
-        filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(Viewset::new(&ANY, "distributions", "Distribution", "Distributions", "distribution_href"))
-    };
-    vec![viewset::list(&Arc::new(distributions))]
+    let mut distributions = resource::<NoDetails>(&ANY);
+    distributions.filters.extend(filter::types(Column::PulpType));
+    vec![resource::list(&Arc::new(distributions))]
 }
 
-/// A type of distribution, without what is special to it.
-pub fn viewset(of: Viewset) -> Viewset {
-    Viewset { filters: filters(), ..base(of) }.of_its_type()
-}
-
-fn base(of: Viewset) -> Viewset {
-    let mut fields = identity("distribution");
-    fields.extend([
+/// Distributions of one kind, without the fields that are special to it.
+pub fn resource<D: Details<Row>>(kind: &'static Kind) -> Resource<Distributions<D>> {
+    let fields = vec![
         Field::text("base_path").required().unique(),
-        Field::shown("base_url", Shape::Text(None), format!("{CONTENT_URL} || t.base_path || '/'")),
         // There are no content guards yet: only null can be given.
-        Field {
-            output: Some("NULL::text".to_owned()),
-            ..Field::argument("content_guard", Shape::Reference("content_guard")).nullable()
-        },
-        Field::shown("content_guard_prn", Shape::Text(None), "NULL::text"),
-        Field::shown("no_content_change_since", Shape::Text(None), unchanged_since()),
-        Field::new("hidden", Shape::Boolean).default(false),
-        labels(),
+        Field::argument("content_guard", Nothing).nullable(),
+        Field::new("hidden", Boolean).default(false),
+        Field::labels(),
         Field::text("name").required().unique(),
-        Field::reference("repository", "repository", "repository_id"),
-        Field::version("repository_version", "repository_version_id"),
-    ]);
-    Viewset { fields, rule: Some(rules::check), ..of }.ordered_by(&[
-        "base_path",
-        "checkpoint",
-        "hidden",
-        "name",
-        "pulp_created",
-        "pulp_id",
-        "pulp_labels",
-        "pulp_last_updated",
-        "pulp_type",
+        Field::new("repository", Reference::<repository::Entity>::any())
+            .in_column("repository_id")
+            .nullable(),
+        Field::new("repository_version", Version).in_column("repository_version_id").nullable(),
+    ];
+    Resource { fields, filters: filters(), rule: Some(rules::check), ..Resource::new(kind) }.ordered_by([
+        ("base_path", Column::BasePath),
+        ("checkpoint", Column::Checkpoint),
+        ("hidden", Column::Hidden),
+        ("name", Column::Name),
+        ("pulp_created", Column::PulpCreated),
+        ("pulp_id", Column::PulpId),
+        ("pulp_labels", Column::PulpLabels),
+        ("pulp_last_updated", Column::PulpLastUpdated),
+        ("pulp_type", Column::PulpType),
     ])
-}
-
-/// Since when what is served has certainly been the same: only known of what cannot change by itself.
-fn unchanged_since() -> String {
-    let since = |table: &str, column: &str| {
-        format!("(SELECT x.pulp_created FROM {table} AS x WHERE x.pulp_id = t.{column})")
-    };
-    let source = format!(
-        "coalesce({}, {})",
-        since("publication", "publication_id"),
-        since("repository_version", "repository_version_id")
-    );
-    let time = sql::timestamp(&format!("greatest({source}, t.pulp_last_updated)"));
-    format!("CASE WHEN {source} IS NOT NULL THEN {time} END")
 }
 
 fn filters() -> Vec<Filter> {
     let mut filters = [
-        filter::names("name", "t.name"),
-        filter::texts("base_path", "t.base_path", &["", "contains", "icontains", "in"]),
-        filter::ids("distribution", "t.pulp_id"),
+        filter::names("name", Column::Name),
+        filter::texts("base_path", Column::BasePath, &["", "contains", "icontains", "in"]),
+        filter::ids(&ANY, Column::PulpId),
     ]
     .concat();
-    // What is served: a version, that of a publication, or the latest of a repository.
-    let holds = "EXISTS (SELECT FROM repository_version AS v JOIN repository_content AS rc
-                         ON rc.repository_id = v.repository_id AND rc.version_added <= v.number
-                         AND (rc.version_removed IS NULL OR rc.version_removed > v.number)
-                         WHERE rc.content_id = {} AND v.pulp_id = coalesce(t.repository_version_id,
-                             (SELECT p.repository_version_id FROM publication AS p WHERE p.pulp_id = t.publication_id),
-                             (SELECT l.pulp_id FROM repository_version AS l WHERE l.repository_id = t.repository_id
-                              AND l.complete ORDER BY l.number DESC LIMIT 1)))";
     filters.extend([
-        filter::label_select("t.pulp_labels"),
-        filter::boolean("checkpoint", "t.checkpoint"),
-        filter::reference("repository", "repository", "t.repository_id"),
-        filter::referring_any("repository__in", "repository", "t.repository_id = ANY({})".to_owned()),
-        filter::referring("with_content", "content", holds.to_owned(), None),
+        filter::label_select(Column::PulpLabels),
+        filter::boolean("checkpoint", |wanted| Column::Checkpoint.eq(wanted)),
+        filter::reference::<repository::Entity>("repository", Column::RepositoryId),
+        filter::referring_any("repository__in", "repository", |ids| Column::RepositoryId.is_in(ids)),
+        filter::referring::<content::Entity>("with_content", serves),
     ]);
     filters
+}
+
+/// That a unit is in what is served: a version, that of a publication, or the latest of a repository.
+fn serves(unit: Uuid) -> Expr {
+    let of_publication = Query::select()
+        .column(publication::Column::RepositoryVersionId)
+        .from(publication::Entity)
+        .and_where(publication::Column::PulpId.into_expr().eq(Column::PublicationId.into_expr()))
+        .take();
+    let latest = Alias::new("latest");
+    let latest_column = |column: version::Column| Expr::col((latest.clone(), column));
+    let of_repository = Query::select()
+        .expr(latest_column(version::Column::PulpId))
+        .from_as(version::Entity, latest.clone())
+        .and_where(latest_column(version::Column::RepositoryId).eq(Column::RepositoryId.into_expr()))
+        .and_where(latest_column(version::Column::Complete).eq(true))
+        .order_by((latest.clone(), version::Column::Number), sea_orm::Order::Desc)
+        .limit(1)
+        .take();
+    let served = Func::coalesce([
+        Column::RepositoryVersionId.into_expr(),
+        Expr::from(of_publication),
+        Expr::from(of_repository),
+    ]);
+    let holds = membership::of_version(
+        version::Column::RepositoryId.into_expr(),
+        version::Column::Number.into_expr(),
+    );
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from(version::Entity)
+            .and_where(version::Column::PulpId.into_expr().eq(served))
+            .and_where(holds.having(unit))
+            .take(),
+    )
 }

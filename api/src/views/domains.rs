@@ -2,44 +2,76 @@
 
 use std::sync::Arc;
 
+use entities::domain::{Column, Entity, Model};
 use entities::kind;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::Endpoint;
-use crate::field::{Field, Shape, identity, labels};
 use crate::filter;
-use crate::viewset::{self, Viewset};
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Labels, Link, Name, Time, View};
+use crate::{Endpoint, Result};
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let domains = Arc::new(viewset());
-    vec![viewset::list(&domains), viewset::read(&domains)]
+/// A domain as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Link,
+    prn: Name,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    name: String,
+    description: Option<String>,
+    pulp_labels: Labels,
+    storage_class: String,
+    /// Of a back end only its kind is told: the rest may be secret.
+    #[schema(value_type = Object)]
+    storage_settings: Value,
+    redirect_to_object_storage: bool,
+    hide_guarded_distributions: bool,
 }
 
-fn viewset() -> Viewset {
-    let mut fields = identity("domain");
-    fields.extend([
-        Field::text("name").required(),
-        Field::text("description").nullable(),
-        labels(),
-        Field::text("storage_class").required(),
-        // Of a back end only its kind is told: the rest may be secret.
-        Field::shown("storage_settings", Shape::Map, "'{}'::json"),
-        Field::new("redirect_to_object_storage", Shape::Boolean).default(true),
-        Field::new("hide_guarded_distributions", Shape::Boolean).default(false),
-    ]);
-    let mut filters = [filter::names("name", "t.name"), filter::ids("domain", "t.pulp_id")].concat();
-    filters.push(filter::label_select("t.pulp_labels"));
-    Viewset {
-        fields,
-        filters,
-        domain: None,
-        ..Viewset::new(&kind::DOMAIN, "domains", "Domain", "Domains", "domain_href")
+struct Domains;
+
+impl View for Domains {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let show = |row: Model| Body {
+            pulp_href: Link(reader.links.href(&kind::DOMAIN, row.pulp_id)),
+            prn: Name(kind::DOMAIN.prn(row.pulp_id)),
+            pulp_created: row.pulp_created.into(),
+            pulp_last_updated: row.pulp_last_updated.into(),
+            name: row.name,
+            description: row.description,
+            pulp_labels: Labels(row.pulp_labels),
+            storage_class: row.storage_class,
+            storage_settings: json!({}),
+            redirect_to_object_storage: row.redirect_to_object_storage,
+            hide_guarded_distributions: row.hide_guarded_distributions,
+        };
+        Ok(rows.into_iter().map(show).collect())
     }
-    .ordered_by(&[
-        "description",
-        "name",
-        "pulp_created",
-        "pulp_id",
-        "pulp_last_updated",
-        "storage_class",
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let domains = Arc::new(resource());
+    vec![resource::list(&domains), resource::read(&domains)]
+}
+
+fn resource() -> Resource<Domains> {
+    let mut filters =
+        [filter::names("name", Column::Name), filter::ids(&kind::DOMAIN, Column::PulpId)].concat();
+    filters.push(filter::label_select(Column::PulpLabels));
+    Resource { filters, ..Resource::new(&kind::DOMAIN) }.ordered_by([
+        ("description", Column::Description),
+        ("name", Column::Name),
+        ("pulp_created", Column::PulpCreated),
+        ("pulp_id", Column::PulpId),
+        ("pulp_last_updated", Column::PulpLastUpdated),
+        ("storage_class", Column::StorageClass),
     ])
 }

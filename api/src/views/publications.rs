@@ -1,95 +1,210 @@
 //! Publications of all types (P14), and what those of one type have in common (C24).
 
+use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use entities::{Kind, db};
-use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
+use entities::publication::{Column, Entity, Model};
+use entities::{Id, Kind, content, distribution, repository, repository_version as version};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::field::{Field, Shape, Values, identity};
+use super::membership;
+use crate::field::{Field, Reference, Values, Version};
 use crate::filter::{self, Filter};
-use crate::viewset::{self, Viewset};
-use crate::{Endpoint, Error, Request, Response, Result, response, sql};
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Details, Link, Name, NoDetails, Time, View};
+use crate::{Endpoint, Error, Request, Result};
 
 /// The kind under which publications of any type are listed.
-static ANY: Kind =
-    Kind { table: "publication", pulp_type: "", model: "core.publication", path: "publications" };
+static ANY: Kind = Kind::core("Publication", "publication", "publications");
+
+/// A publication, its version, and the hrefs of the distributions that serve it.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Row {
+    /// The publication.
+    #[sea_orm(nested)]
+    pub publication: Model,
+    number: i32,
+    repository_id: Uuid,
+    repository_type: String,
+    #[sea_orm(skip)]
+    distributions: Vec<Link>,
+}
+
+impl Row {
+    /// The distributions that serve it, oldest first.
+    pub fn distributions(&self) -> Vec<Link> {
+        self.distributions.clone()
+    }
+}
+
+/// A publication as clients see it; `D` is what is special to its type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Body<D> {
+    pulp_href: Option<Link>,
+    prn: Option<Name>,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    repository_version: Option<Link>,
+    repository: Option<Link>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    details: D,
+}
+
+/// How publications are read and shown.
+#[derive(Debug)]
+pub struct Publications<D>(PhantomData<fn() -> D>);
+
+impl<D: Details<Row>> View for Publications<D> {
+    type Entity = Entity;
+    type Row = Row;
+    type Body = Body<D>;
+
+    fn select(rows: Select<Entity>) -> Select<Entity> {
+        let version =
+            Entity::belongs_to(version::Entity).from(Column::RepositoryVersionId).to(version::Column::PulpId);
+        let repository = version::Entity::belongs_to(repository::Entity)
+            .from(version::Column::RepositoryId)
+            .to(repository::Column::PulpId);
+        rows.join(JoinType::InnerJoin, version.into())
+            .join(JoinType::InnerJoin, repository.into())
+            .column_as(version::Column::Number, "number")
+            .column_as(version::Column::RepositoryId, "repository_id")
+            .column_as(repository::Column::PulpType, "repository_type")
+    }
+
+    async fn show(mut rows: Vec<Row>, reader: &Reader<'_>) -> Result<Vec<Body<D>>> {
+        let mut served = distributions(&rows, reader).await?;
+        for row in &mut rows {
+            row.distributions = served.remove(&row.publication.pulp_id).unwrap_or_default();
+        }
+        rows.into_iter().map(|row| show(row, reader)).collect()
+    }
+}
+
+/// The distributions of the scope that serve publications, by publication.
+async fn distributions(rows: &[Row], reader: &Reader<'_>) -> Result<HashMap<Uuid, Vec<Link>>> {
+    use distribution::Column as Of;
+    let ids = rows.iter().map(|row| row.publication.pulp_id);
+    let found: Vec<(Uuid, Uuid, String)> = reader
+        .scope
+        .rows::<distribution::Entity>()
+        .filter(Of::PublicationId.is_in(ids))
+        .order_by_asc(Of::PulpCreated)
+        .select_only()
+        .columns([Of::PublicationId, Of::PulpId, Of::PulpType])
+        .into_tuple()
+        .all(reader.db)
+        .await?;
+    let mut by_publication: HashMap<Uuid, Vec<Link>> = HashMap::new();
+    for (publication, id, pulp_type) in found {
+        let link = reader.links.typed("distribution", &pulp_type, id).map(Link);
+        by_publication.entry(publication).or_default().extend(link);
+    }
+    Ok(by_publication)
+}
+
+fn show<D: Details<Row>>(row: Row, reader: &Reader<'_>) -> Result<Body<D>> {
+    let (links, details) = (reader.links, D::of(&row, reader)?);
+    let id = row.publication.pulp_id;
+    let kind = links.kinds().of("publication", &row.publication.pulp_type);
+    Ok(Body {
+        pulp_href: kind.map(|kind| Link(links.href(kind, id))),
+        prn: kind.map(|kind| Name(kind.prn(id))),
+        pulp_created: row.publication.pulp_created.into(),
+        pulp_last_updated: row.publication.pulp_last_updated.into(),
+        repository_version: links.version(&row.repository_type, row.repository_id, row.number).map(Link),
+        repository: links.typed("repository", &row.repository_type, row.repository_id).map(Link),
+        details,
+    })
+}
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let publications = Viewset {
-        filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(Viewset::new(&ANY, "publications", "Publication", "Publications", "publication_href"))
-    };
-    vec![viewset::list(&Arc::new(publications))]
+    let mut publications = resource::<NoDetails>(&ANY);
+    publications.filters.extend(filter::types(Column::PulpType));
+    vec![resource::list(&Arc::new(publications))]
 }
 
-/// A type of publication, without what is special to it.
-pub fn viewset(of: Viewset) -> Viewset {
-    let mut viewset = Viewset { filters: filters(), ..base(of) }.of_its_type();
-    let distributions = format!(
-        "(SELECT coalesce(json_agg({} ORDER BY d.pulp_created), '[]') FROM distribution AS d
-          WHERE d.publication_id = t.pulp_id)",
-        sql::href("distribution", "d")
-    );
-    viewset.fields.push(Field::shown("distributions", Shape::Hrefs, distributions));
-    viewset
-}
-
-fn base(of: Viewset) -> Viewset {
-    let repository = format!(
-        "(SELECT {} FROM repository_version AS v JOIN repository AS x ON x.pulp_id = v.repository_id
-          WHERE v.pulp_id = t.repository_version_id)",
-        sql::href("repository", "x")
-    );
-    let mut fields = identity("publication");
-    fields.push(Field { nullable: false, ..Field::version("repository_version", "repository_version_id") });
-    fields.push(Field {
-        nullable: false,
-        output: Some(repository),
-        ..Field::argument("repository", Shape::Reference("repository"))
-    });
-    Viewset { fields, scope: vec!["t.complete".to_owned()], ..of }.ordered_by(&[
-        "checkpoint",
-        "complete",
-        "pass_through",
-        "pulp_created",
-        "pulp_id",
-        "pulp_last_updated",
-        "pulp_type",
-    ])
+/// Publications of one kind, without the fields that are special to it.
+pub fn resource<D: Details<Row>>(kind: &'static Kind) -> Resource<Publications<D>> {
+    let fields = vec![
+        Field::argument("repository_version", Version),
+        Field::argument("repository", Reference::<repository::Entity>::any()),
+    ];
+    Resource { fields, filters: filters(), ..Resource::new(kind) }
+        .with(|rows| rows.filter(Column::Complete.eq(true)))
+        .ordered_by([
+            ("checkpoint", Column::Checkpoint),
+            ("complete", Column::Complete),
+            ("pass_through", Column::PassThrough),
+            ("pulp_created", Column::PulpCreated),
+            ("pulp_id", Column::PulpId),
+            ("pulp_last_updated", Column::PulpLastUpdated),
+            ("pulp_type", Column::PulpType),
+        ])
 }
 
 fn filters() -> Vec<Filter> {
-    let version =
-        "(SELECT v.pulp_id FROM repository_version AS v WHERE v.repository_id = {r} AND v.number = {n})";
-    let of_repository = "t.repository_version_id IN
-        (SELECT v.pulp_id FROM repository_version AS v WHERE v.repository_id = {})";
-    let holds = |content: &str| {
-        format!(
-            "EXISTS (SELECT FROM repository_version AS v JOIN repository_content AS rc
-                     ON rc.repository_id = v.repository_id AND rc.version_added <= v.number
-                     AND (rc.version_removed IS NULL OR rc.version_removed > v.number)
-                     WHERE v.pulp_id = t.repository_version_id AND rc.content_id = {content})"
-        )
-    };
     let mut filters =
-        [filter::dates("pulp_created", "t.pulp_created"), filter::ids("publication", "t.pulp_id")].concat();
+        [filter::dates("pulp_created", Column::PulpCreated), filter::ids(&ANY, Column::PulpId)].concat();
     filters.extend([
-        filter::boolean("checkpoint", "t.checkpoint"),
-        filter::version("repository_version", format!("t.repository_version_id = {version}")),
-        filter::referring("repository", "repository", of_repository.to_owned(), None),
-        filter::referring("content", "content", holds("{}"), None),
-        filter::referring_any("content__in", "content", holds("ANY({})")),
+        filter::boolean("checkpoint", |wanted| Column::Checkpoint.eq(wanted)),
+        filter::version("repository_version", |repository, number| {
+            let number = version::Column::Number.into_expr().eq(number);
+            Column::RepositoryVersionId.in_subquery(versions(repository).and_where(number).take())
+        }),
+        filter::referring::<repository::Entity>("repository", |repository| {
+            Column::RepositoryVersionId.in_subquery(versions(Expr::val(repository)))
+        }),
+        filter::referring::<content::Entity>("content", |unit| holds(|members| members.having(unit))),
+        filter::referring_any("content__in", "content", |units| holds(|members| members.having_any(units))),
     ]);
     filters
 }
 
+/// The ids of the versions of a repository.
+fn versions(repository: Expr) -> SelectStatement {
+    Query::select()
+        .column(version::Column::PulpId)
+        .from(version::Entity)
+        .and_where(version::Column::RepositoryId.into_expr().eq(repository))
+        .take()
+}
+
+/// That the version of a publication has such members.
+fn holds(such: impl FnOnce(membership::Members) -> Expr) -> Expr {
+    let members = membership::of_version(
+        version::Column::RepositoryId.into_expr(),
+        version::Column::Number.into_expr(),
+    );
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from(version::Entity)
+            .and_where(version::Column::PulpId.into_expr().eq(Column::RepositoryVersionId.into_expr()))
+            .and_where(such(members))
+            .take(),
+    )
+}
+
 /// The repository and the version that a new publication is of: exactly one of both is given (C22).
+///
+/// # Errors
+/// If none or both are given, or the repository is not of this kind.
 pub async fn version_of(request: &Request, values: &Values, kind: &Kind) -> Result<(Uuid, Uuid)> {
-    let condition = match (values.id("repository"), values.id("repository_version")) {
-        (Some(repository), None) => ("r.pulp_id", repository),
-        (None, Some(version)) => ("v.pulp_id", version),
+    let repository: Option<Id<repository::Entity>> = values.id("repository");
+    let given: Option<Id<version::Entity>> = values.id("repository_version");
+    let condition = match (repository, given) {
+        (Some(repository), None) => version::Column::RepositoryId.eq(repository.key()),
+        (None, Some(version)) => version::Column::PulpId.eq(version.key()),
         (None, None) => {
             return Err(Error::object(
                 "Either the 'repository' or 'repository_version' need to be specified",
@@ -101,39 +216,13 @@ pub async fn version_of(request: &Request, values: &Values, kind: &Kind) -> Resu
             return Err(Error::object(message));
         }
     };
-    let sql = format!(
-        "SELECT r.pulp_id AS repository, v.pulp_id AS version
-         FROM repository_version AS v JOIN repository AS r ON r.pulp_id = v.repository_id
-         WHERE {} = $1 AND v.complete AND r.pulp_type = $2 ORDER BY v.number DESC LIMIT 1",
-        condition.0
-    );
-    let values = [condition.1.into(), kind.pulp_type.into()];
-    let row = request.context.pulp.db.query_one_raw(db::sql(&sql, values)).await?;
-    let other = || Error::object(format!("The repository is not one of {}.", kind.path));
-    let row = row.ok_or_else(other)?;
-    Ok((row.try_get("", "repository")?, row.try_get("", "version")?))
-}
-
-/// The operation that deletes a publication at once: 204.
-pub fn deletion(publications: &Arc<Viewset>) -> Endpoint {
-    let shared = publications.clone();
-    let handler = move |request: Request| {
-        let publications = shared.clone();
-        async move { delete(&publications, &request).await }
-    };
-    publications
-        .action(Method::DELETE, "", "delete", handler)
-        .summary("Deletes one.")
-        .answer_empty(StatusCode::NO_CONTENT)
-}
-
-async fn delete(publications: &Viewset, request: &Request) -> Result<Response> {
-    let sql =
-        "DELETE FROM publication WHERE pulp_id = $1 AND pulp_domain_id = $2 AND pulp_type = $3 AND complete";
-    let id = request.id()?;
-    let values = [id.into(), request.domain().into(), publications.kind.pulp_type.into()];
-    match request.context.pulp.db.execute_raw(db::sql(sql, values)).await?.rows_affected() {
-        0 => Err(Error::not_found(publications.kind.model, id)),
-        _ => Ok(response::empty(StatusCode::NO_CONTENT)),
-    }
+    let versions = request.scope.rows::<version::Entity>().filter(condition);
+    let row = versions
+        .filter(version::Column::Complete.eq(true))
+        .filter(repository::Column::PulpType.eq(kind.pulp_type.unwrap_or_default()))
+        .order_by_desc(version::Column::Number)
+        .one(request.db())
+        .await?;
+    let row = row.ok_or_else(|| Error::object(format!("The repository is not one of {}.", kind.path)))?;
+    Ok((row.repository_id, row.pulp_id))
 }

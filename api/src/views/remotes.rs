@@ -2,54 +2,154 @@
 
 pub mod rules;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use entities::Kind;
+use entities::remote::{Column, Entity, Model};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::Endpoint;
-use crate::field::{Field, Shape, identity, labels};
+use crate::field::{Boolean, Choice, Field, Integer, Number, Secret, TextMaps};
 use crate::filter::{self, Filter};
-use crate::viewset::{self, Viewset};
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Details, Hidden, Labels, Link, Name, NoDetails, Time, View, hidden};
+use crate::{Endpoint, Result};
 
 /// The kind under which remotes of any type are listed.
-static ANY: Kind = Kind { table: "remote", pulp_type: "", model: "core.remote", path: "remotes" };
+static ANY: Kind = Kind::core("Remote", "remote", "remotes");
 
-/// Secrets, in the order of `hidden_fields` (D02).
-const SECRETS: [&str; 5] = ["client_key", "proxy_username", "proxy_password", "username", "password"];
+/// When the files of a remote are downloaded (C20).
+const POLICY: Choice = Choice { name: "Policy692Enum", words: &["immediate", "on_demand", "streamed"] };
+
+/// A remote as clients see it; `D` is what is special to its type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Body<D> {
+    pulp_href: Option<Link>,
+    prn: Option<Name>,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    name: String,
+    url: String,
+    pulp_labels: Labels,
+    policy: String,
+    hidden_fields: Vec<Hidden>,
+    ca_cert: Option<String>,
+    client_cert: Option<String>,
+    tls_validation: bool,
+    proxy_url: Option<String>,
+    max_retries: Option<i32>,
+    total_timeout: Option<f64>,
+    connect_timeout: Option<f64>,
+    sock_connect_timeout: Option<f64>,
+    sock_read_timeout: Option<f64>,
+    /// Headers of requests: a list of maps.
+    #[schema(value_type = Option<Vec<Object>>)]
+    headers: Option<Value>,
+    download_concurrency: Option<i32>,
+    rate_limit: Option<i32>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    details: D,
+}
+
+/// How remotes are read and shown.
+#[derive(Debug)]
+pub struct Remotes<D>(PhantomData<fn() -> D>);
+
+impl<D: Details<Model>> View for Remotes<D> {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body<D>;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body<D>>> {
+        rows.into_iter().map(|row| show(row, reader)).collect()
+    }
+}
+
+fn show<D: Details<Model>>(row: Model, reader: &Reader<'_>) -> Result<Body<D>> {
+    let details = D::of(&row, reader)?;
+    let kind = reader.links.kinds().of("remote", &row.pulp_type);
+    Ok(Body {
+        pulp_href: kind.map(|kind| Link(reader.links.href(kind, row.pulp_id))),
+        prn: kind.map(|kind| Name(kind.prn(row.pulp_id))),
+        pulp_created: row.pulp_created.into(),
+        pulp_last_updated: row.pulp_last_updated.into(),
+        name: row.name,
+        url: row.url,
+        pulp_labels: Labels(row.pulp_labels),
+        policy: row.policy,
+        hidden_fields: hidden([
+            ("client_key", row.client_key.is_some()),
+            ("proxy_username", row.proxy_username.is_some()),
+            ("proxy_password", row.proxy_password.is_some()),
+            ("username", row.username.is_some()),
+            ("password", row.password.is_some()),
+        ]),
+        ca_cert: row.ca_cert,
+        client_cert: row.client_cert,
+        tls_validation: row.tls_validation,
+        proxy_url: row.proxy_url,
+        max_retries: row.max_retries,
+        total_timeout: row.total_timeout,
+        connect_timeout: row.connect_timeout,
+        sock_connect_timeout: row.sock_connect_timeout,
+        sock_read_timeout: row.sock_read_timeout,
+        headers: row.headers,
+        download_concurrency: row.download_concurrency,
+        rate_limit: row.rate_limit,
+        details,
+    })
+}
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let remotes = Viewset {
-        filters: [filters(), filter::types("t.pulp_type")].concat(),
-        ..base(Viewset::new(&ANY, "remotes", "GenericRemote", "Remotes", "remote_href"))
-    };
-    vec![viewset::list(&Arc::new(remotes))]
+    let mut remotes = resource::<NoDetails>(&ANY);
+    remotes.schema = "GenericRemote".to_owned();
+    remotes.filters.extend(filter::types(Column::PulpType));
+    vec![resource::list(&Arc::new(remotes))]
 }
 
-/// A type of remote, without what is special to it.
-pub fn viewset(of: Viewset) -> Viewset {
-    Viewset { filters: filters(), ..base(of) }.of_its_type()
+/// Remotes of one kind, without the fields that are special to it.
+pub fn resource<D: Details<Model>>(kind: &'static Kind) -> Resource<Remotes<D>> {
+    Resource { fields: fields(), filters: filters(), rule: Some(rules::check), ..Resource::new(kind) }
+        .ordered_by([
+            ("connect_timeout", Column::ConnectTimeout),
+            ("download_concurrency", Column::DownloadConcurrency),
+            ("headers", Column::Headers),
+            ("max_retries", Column::MaxRetries),
+            ("name", Column::Name),
+            ("policy", Column::Policy),
+            ("proxy_url", Column::ProxyUrl),
+            ("pulp_created", Column::PulpCreated),
+            ("pulp_id", Column::PulpId),
+            ("pulp_labels", Column::PulpLabels),
+            ("pulp_last_updated", Column::PulpLastUpdated),
+            ("pulp_type", Column::PulpType),
+            ("rate_limit", Column::RateLimit),
+            ("sock_connect_timeout", Column::SockConnectTimeout),
+            ("sock_read_timeout", Column::SockReadTimeout),
+            ("tls_validation", Column::TlsValidation),
+            ("total_timeout", Column::TotalTimeout),
+            ("url", Column::Url),
+        ])
 }
 
-fn base(of: Viewset) -> Viewset {
-    let hidden: Vec<String> = SECRETS
-        .iter()
-        .map(|name| format!("json_build_object('name', '{name}', 'is_set', t.{name} IS NOT NULL)"))
-        .collect();
-    let secret = |name| Field::new(name, Shape::Secret).nullable();
-    let count = |name, low| Field::new(name, Shape::Integer(Some(low), Some(i32::MAX.into()))).nullable();
-    let seconds = |name| Field::new(name, Shape::Number(Some(0.0))).nullable();
-    let mut fields = identity("remote");
-    fields.extend([
+fn fields() -> Vec<Field> {
+    let secret = |name| Field::new(name, Secret).nullable();
+    let seconds = |name| Field::new(name, Number { low: 0.0 }).nullable();
+    let count =
+        |name, low| Field::new(name, Integer { low: Some(low), high: Some(i32::MAX.into()) }).nullable();
+    vec![
         Field::text("name").required().unique(),
         Field::text("url").required(),
-        labels(),
-        Field::new("policy", Shape::Choice("Policy692Enum", &["immediate", "on_demand", "streamed"]))
-            .default("immediate"),
-        Field::shown("hidden_fields", Shape::Hidden, format!("json_build_array({})", hidden.join(", "))),
+        Field::labels(),
+        Field::new("policy", POLICY).default("immediate"),
         Field::text("ca_cert").nullable(),
         Field::text("client_cert").nullable(),
         secret("client_key"),
-        Field::new("tls_validation", Shape::Boolean),
+        Field::new("tls_validation", Boolean),
         Field::text("proxy_url").nullable(),
         secret("proxy_username"),
         secret("proxy_password"),
@@ -60,39 +160,19 @@ fn base(of: Viewset) -> Viewset {
         seconds("connect_timeout"),
         seconds("sock_connect_timeout"),
         seconds("sock_read_timeout"),
-        Field::new("headers", Shape::Maps),
+        Field::new("headers", TextMaps),
         count("download_concurrency", 1),
         count("rate_limit", 0),
-    ]);
-    Viewset { fields, rule: Some(rules::check), ..of }.ordered_by(&[
-        "connect_timeout",
-        "download_concurrency",
-        "headers",
-        "max_retries",
-        "name",
-        "policy",
-        "proxy_url",
-        "pulp_created",
-        "pulp_id",
-        "pulp_labels",
-        "pulp_last_updated",
-        "pulp_type",
-        "rate_limit",
-        "sock_connect_timeout",
-        "sock_read_timeout",
-        "tls_validation",
-        "total_timeout",
-        "url",
-    ])
+    ]
 }
 
 fn filters() -> Vec<Filter> {
     let mut filters = [
-        filter::names("name", "t.name"),
-        filter::dates("pulp_last_updated", "t.pulp_last_updated"),
-        filter::ids("remote", "t.pulp_id"),
+        filter::names("name", Column::Name),
+        filter::dates("pulp_last_updated", Column::PulpLastUpdated),
+        filter::ids(&ANY, Column::PulpId),
     ]
     .concat();
-    filters.push(filter::label_select("t.pulp_labels"));
+    filters.push(filter::label_select(Column::PulpLabels));
     filters
 }

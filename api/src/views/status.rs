@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use entities::db;
 use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
+use sea_orm::FromQueryResult;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::permission::Permission;
 use crate::schema::{Component, field_selection};
 use crate::{Context, Endpoint, Request, Response, Result, response};
 
@@ -18,11 +19,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::GET, "status/", "status_read", "Status", read)
-            .summary("Versions, processes, connections and storage.")
+        Endpoint::new(Method::GET, "status/", "status_read", "Status", Permission::Anonymous, read)
+            .summary("Inspect versions, processes, connections and storage")
             .parameters(field_selection())
-            .answer(StatusCode::OK, Component::of::<StatusResponse>())
-            .anonymous(),
+            .answer(StatusCode::OK, Component::of::<StatusResponse>()),
     ]
 }
 
@@ -120,29 +120,35 @@ async fn read(request: Request) -> Result<Response> {
     response::json(StatusCode::OK, &status)
 }
 
+/// The processes whose last heartbeat is younger than their time to live.
+const BEATING: &str = "
+    SELECT kind, name, versions, last_heartbeat FROM process JOIN process_beat ON process_id = pulp_id
+    WHERE gone_at IS NULL AND last_heartbeat > clock_timestamp() - make_interval(secs =>
+        CASE kind WHEN 'api' THEN $1::float8 WHEN 'content' THEN $2::float8 ELSE $3::float8 END)
+    ORDER BY kind DESC, name";
+
+#[derive(FromQueryResult)]
+struct Process {
+    kind: String,
+    name: String,
+    versions: Value,
+    last_heartbeat: DateTime<Utc>,
+}
+
 /// The processes that beat lately, with their kinds, by name.
 async fn processes(context: &Context) -> Result<Vec<(String, AppStatusResponse)>> {
     let settings = &context.pulp.settings;
-    let sql = "SELECT kind, name, versions, last_heartbeat
-               FROM process JOIN process_beat ON process_id = pulp_id
-               WHERE gone_at IS NULL AND last_heartbeat > clock_timestamp() - make_interval(secs =>
-                   CASE kind WHEN 'api' THEN $1::float8 WHEN 'content' THEN $2::float8 ELSE $3::float8 END)
-               ORDER BY kind DESC, name";
     let values = [
         settings.api_app_ttl.as_secs_f64().into(),
         settings.content_app_ttl.as_secs_f64().into(),
         settings.worker_ttl.as_secs_f64().into(),
     ];
-    let rows = context.pulp.db.query_all_raw(db::sql(sql, values)).await?;
-    let processes = rows.iter().map(|row| {
-        let app = AppStatusResponse {
-            name: row.try_get("", "name")?,
-            last_heartbeat: row.try_get("", "last_heartbeat")?,
-            versions: row.try_get("", "versions")?,
-        };
-        Ok((row.try_get("", "kind")?, app))
-    });
-    processes.collect()
+    let processes = Process::find_by_statement(db::sql(BEATING, values)).all(&context.pulp.db).await?;
+    let app = |process: Process| {
+        let Process { kind, name, versions, last_heartbeat } = process;
+        (kind, AppStatusResponse { name, last_heartbeat, versions })
+    };
+    Ok(processes.into_iter().map(app).collect())
 }
 
 /// Whether Redis answers; `None` if none is configured.

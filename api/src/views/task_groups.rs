@@ -1,125 +1,146 @@
 //! Task groups: list, read, cancel (P03, T13).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use entities::{db, kind};
+use entities::task::{self, TaskState};
+use entities::task_group::{Column, Entity, Model};
+use entities::{Id, group_progress_report, kind};
 use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::tasks::{cancel_component, check_cancel};
+use super::tasks::{MinimalTask, cancel_component, check_cancel};
 use crate::endpoint::Media;
-use crate::field::{Field, Shape, named, read_component};
-use crate::schema::Component;
-use crate::sql;
-use crate::viewset::{self, Viewset};
-use crate::{Endpoint, Error, Request, Result, response};
+use crate::reader::Reader;
+use crate::resource::{self, Resource, sharing};
+use crate::view::{Link, Name, View};
+use crate::{Endpoint, Error, Request, Result};
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let groups = Arc::new(viewset());
-    vec![viewset::list(&groups), viewset::read(&groups), cancellation(&groups)]
+/// A task group as clients see it: how many of its tasks are in each state, and the tasks.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Link,
+    prn: Name,
+    description: String,
+    all_tasks_dispatched: bool,
+    waiting: i64,
+    skipped: i64,
+    running: i64,
+    completed: i64,
+    canceled: i64,
+    failed: i64,
+    canceling: i64,
+    group_progress_reports: Vec<Report>,
+    tasks: Vec<MinimalTask>,
 }
 
-fn viewset() -> Viewset {
-    let mut fields = named("task_group");
-    fields.extend([
-        Field { required: true, ..Field::shown("description", Shape::Text(None), "t.description") },
-        Field {
-            required: true,
-            ..Field::shown("all_tasks_dispatched", Shape::Boolean, "t.all_tasks_dispatched")
-        },
-        count("waiting"),
-        count("skipped"),
-        count("running"),
-        count("completed"),
-        count("canceled"),
-        count("failed"),
-        count("canceling"),
-        Field::shown("group_progress_reports", Shape::Components(report), REPORTS),
-        Field::shown("tasks", Shape::Components(minimal_task), tasks()),
-    ]);
-    Viewset {
-        fields,
-        ..Viewset::new(&kind::TASK_GROUP, "task_groups", "TaskGroup", "Task-Groups", "task_group_href")
+/// Progress of a group (T13).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = GroupProgressReportResponse)]
+struct Report {
+    message: String,
+    code: String,
+    total: Option<i64>,
+    done: i64,
+    suffix: Option<String>,
+}
+
+struct Groups;
+
+impl View for Groups {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.pulp_id).collect();
+        let (mut reports, mut tasks) = tokio::try_join!(reports(&ids, reader), tasks(&ids, reader))?;
+        let show = |row: Model| {
+            let tasks = tasks.remove(&row.pulp_id).unwrap_or_default();
+            let count = |state| tasks.iter().filter(|task| task.state == state).count() as i64;
+            Body {
+                pulp_href: Link(reader.links.href(&kind::TASK_GROUP, row.pulp_id)),
+                prn: Name(kind::TASK_GROUP.prn(row.pulp_id)),
+                description: row.description,
+                all_tasks_dispatched: row.all_tasks_dispatched,
+                waiting: count(TaskState::Waiting),
+                skipped: count(TaskState::Skipped),
+                running: count(TaskState::Running),
+                completed: count(TaskState::Completed),
+                canceled: count(TaskState::Canceled),
+                failed: count(TaskState::Failed),
+                canceling: count(TaskState::Canceling),
+                group_progress_reports: reports.remove(&row.pulp_id).unwrap_or_default(),
+                tasks: tasks.into_iter().map(|task| MinimalTask::of(task, reader)).collect(),
+            }
+        };
+        Ok(rows.into_iter().map(show).collect())
     }
 }
 
-fn count(state: &'static str) -> Field {
-    let output =
-        format!("(SELECT count(*) FROM task AS c WHERE c.task_group_id = t.pulp_id AND c.state = '{state}')");
-    Field::shown(state, Shape::Integer(None, None), output)
-}
-
-const REPORTS: &str = "(SELECT coalesce(json_agg(json_build_object('message', p.message, 'code', p.code,
-          'total', p.total, 'done', p.done, 'suffix', p.suffix) ORDER BY p.pulp_created, p.pulp_id), '[]')
-      FROM group_progress_report AS p WHERE p.task_group_id = t.pulp_id)";
-
-fn report() -> Component {
-    let number = || Shape::Integer(None, None);
-    let fields = [
-        Field::shown("message", Shape::Text(None), ""),
-        Field::shown("code", Shape::Text(None), ""),
-        Field::shown("total", number(), "").nullable(),
-        Field::shown("done", number(), ""),
-        Field::shown("suffix", Shape::Text(None), "").nullable(),
-    ];
-    read_component("GroupProgressReport", &fields)
-}
-
-/// The tasks of a group in their short form (R12), on the row `c`.
-fn minimal_fields() -> Vec<Field> {
-    let time = |name: &'static str| Field::shown(name, Shape::Time, sql::timestamp(&format!("c.{name}")));
-    vec![
-        Field::shown("pulp_href", Shape::Reference("task"), sql::href("task", "c")),
-        Field::shown("prn", Shape::Text(None), sql::prn("task", "c")),
-        time("pulp_created"),
-        time("pulp_last_updated"),
-        Field::shown("pulp_api_version", Shape::Text(None), "'v3'"),
-        Field { required: true, ..Field::shown("name", Shape::Text(None), "c.name") },
-        Field::shown("state", Shape::Text(None), "c.state"),
-        time("unblocked_at"),
-        time("started_at"),
-        time("finished_at"),
-        Field::shown("worker", Shape::Reference("process"), sql::related("process", "c.worker_id"))
-            .nullable(),
-    ]
-}
-
-fn minimal_task() -> Component {
-    read_component("MinimalTask", &minimal_fields())
-}
-
-fn tasks() -> String {
-    let fields = minimal_fields();
-    let pairs: Vec<String> = fields
-        .iter()
-        .filter_map(|field| Some(format!("'{}', {}", field.name, field.output.as_ref()?)))
-        .collect();
-    format!(
-        "(SELECT coalesce(json_agg(json_build_object({}) ORDER BY c.seq), '[]') FROM task AS c
-          WHERE c.task_group_id = t.pulp_id)",
-        pairs.join(", ")
-    )
-}
-
-fn cancellation(groups: &Arc<Viewset>) -> Endpoint {
-    let shared = groups.clone();
-    let handler = move |mut request: Request| {
-        let groups = shared.clone();
-        async move {
-            check_cancel(&mut request).await?;
-            groups.show(&request).await?;
-            let sql = "UPDATE task_group SET all_tasks_dispatched = true WHERE pulp_id = $1";
-            let id = request.id()?;
-            request.context.pulp.db.execute_raw(db::sql(sql, [id.into()])).await?;
-            let canceled = cancel_tasks(&request, id).await?;
-            let status = if canceled { StatusCode::OK } else { StatusCode::CONFLICT };
-            Ok(response::json_text(status, groups.show(&request).await?))
+/// The tasks of groups, oldest first.
+async fn tasks(groups: &[Uuid], reader: &Reader<'_>) -> Result<HashMap<Uuid, Vec<task::Model>>> {
+    let rows = reader
+        .scope
+        .rows::<task::Entity>()
+        .filter(task::Column::TaskGroupId.is_in(groups.iter().copied()))
+        .order_by_asc(task::Column::Seq)
+        .all(reader.db)
+        .await?;
+    let mut by_group: HashMap<Uuid, Vec<task::Model>> = HashMap::new();
+    for row in rows {
+        if let Some(group) = row.task_group_id {
+            by_group.entry(group).or_default().push(row);
         }
-    };
+    }
+    Ok(by_group)
+}
+
+async fn reports(groups: &[Uuid], reader: &Reader<'_>) -> Result<HashMap<Uuid, Vec<Report>>> {
+    use group_progress_report::Column;
+    let rows = reader
+        .scope
+        .parts::<group_progress_report::Entity>(groups.iter().copied())
+        .order_by_asc(Column::PulpCreated)
+        .order_by_asc(Column::PulpId)
+        .all(reader.db)
+        .await?;
+    let mut by_group: HashMap<Uuid, Vec<Report>> = HashMap::new();
+    for row in rows {
+        by_group.entry(row.task_group_id).or_default().push(Report {
+            message: row.message,
+            code: row.code,
+            total: row.total,
+            done: row.done,
+            suffix: row.suffix,
+        });
+    }
+    Ok(by_group)
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let groups: Arc<Resource<Groups>> = Arc::new(Resource::new(&kind::TASK_GROUP));
+    vec![resource::list(&groups), resource::read(&groups), cancellation(&groups)]
+}
+
+fn cancellation(groups: &Arc<Resource<Groups>>) -> Endpoint {
+    let handler = sharing(groups, async |groups: Arc<Resource<Groups>>, mut request: Request| {
+        check_cancel(&mut request).await?;
+        let id: Id<Entity> = groups.id(&request).await?;
+        Entity::update_many()
+            .col_expr(Column::AllTasksDispatched, true.into())
+            .filter(Column::PulpId.eq(id.key()))
+            .exec(request.db())
+            .await?;
+        let canceled = cancel_tasks(&request, id).await?;
+        groups.show(&request, if canceled { StatusCode::OK } else { StatusCode::CONFLICT }).await
+    });
     groups
-        .action(Method::PATCH, "", "cancel", handler)
-        .summary("Cancels all tasks of a group: PATCH with state canceled.")
+        .action(Method::PATCH, "", "cancel", groups.permission("change"), handler)
+        .summary("Cancel all tasks of a group: PATCH with state canceled")
         .body(Media::Fields, cancel_component())
         .answer(StatusCode::OK, groups.component())
         .answer(StatusCode::CONFLICT, groups.component())
@@ -129,17 +150,27 @@ fn cancellation(groups: &Arc<Viewset>) -> Endpoint {
 const ROUNDS: usize = 20;
 
 /// Whether any task could still be canceled.
-async fn cancel_tasks(request: &Request, group: Uuid) -> Result<bool> {
-    let sql = "SELECT pulp_id FROM task WHERE task_group_id = $1 AND state IN ('waiting', 'running') ORDER BY seq DESC";
-    let (db, dispatcher) = (&request.context.pulp.db, &request.context.dispatcher);
-    let mut canceled = is_canceling(request, group).await?;
+async fn cancel_tasks(request: &Request, group: Id<Entity>) -> Result<bool> {
+    let in_state = |states: &[TaskState]| {
+        let states = states.iter().copied();
+        let of_group = task::Column::TaskGroupId.eq(group.key());
+        request.scope.rows::<task::Entity>().filter(of_group.and(task::Column::State.is_in(states)))
+    };
+    // A task of the group that was told to stop already counts.
+    let mut canceled = in_state(&[TaskState::Canceling]).one(request.db()).await?.is_some();
     for _ in 0..=ROUNDS {
-        let rows = db.query_all_raw(db::sql(sql, [group.into()])).await?;
-        if rows.is_empty() {
+        let tasks: Vec<Uuid> = in_state(&[TaskState::Waiting, TaskState::Running])
+            .order_by_desc(task::Column::Seq)
+            .select_only()
+            .column(task::Column::PulpId)
+            .into_tuple()
+            .all(request.db())
+            .await?;
+        if tasks.is_empty() {
             break;
         }
-        for row in rows {
-            match dispatcher.cancel(row.try_get("", "pulp_id")?).await {
+        for task in tasks {
+            match request.context.dispatcher.cancel(task).await {
                 Ok(_) => canceled = true,
                 Err(Error::Conflict(_) | Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -147,10 +178,4 @@ async fn cancel_tasks(request: &Request, group: Uuid) -> Result<bool> {
         }
     }
     Ok(canceled)
-}
-
-/// Whether a task of the group was told to stop already.
-async fn is_canceling(request: &Request, group: Uuid) -> Result<bool> {
-    let sql = "SELECT 1 AS one FROM task WHERE task_group_id = $1 AND state = 'canceling' LIMIT 1";
-    Ok(request.context.pulp.db.query_one_raw(db::sql(sql, [group.into()])).await?.is_some())
 }

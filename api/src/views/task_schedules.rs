@@ -3,61 +3,75 @@
 use std::sync::Arc;
 
 use entities::kind;
+use entities::task_schedule::{Column, Entity, Model};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::field::{Field, Shape, identity};
-use crate::viewset::{self, Viewset};
-use crate::{Endpoint, filter, sql};
+use crate::filter;
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Duration, Link, Name, Time, View};
+use crate::{Endpoint, Result};
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let schedules = Arc::new(viewset());
-    vec![viewset::list(&schedules), viewset::read(&schedules)]
+/// A schedule as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Link,
+    prn: Name,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    name: String,
+    task_name: String,
+    dispatch_interval: Option<Duration>,
+    next_dispatch: Option<Time>,
+    last_task: Option<Link>,
 }
 
-fn viewset() -> Viewset {
-    let text = |name: &'static str| Field {
-        required: true,
-        ..Field::shown(name, Shape::Text(None), format!("t.{name}"))
-    };
-    let next = sql::timestamp("t.next_dispatch");
-    let mut fields = identity("task_schedule");
-    fields.extend([
-        text("name"),
-        text("task_name"),
-        Field {
-            required: true,
-            ..Field::shown("dispatch_interval", Shape::Text(None), sql::duration("t.dispatch_interval"))
-        }
-        .nullable(),
-        Field::shown("next_dispatch", Shape::Time, next).nullable(),
-        Field::shown("last_task", Shape::Reference("task"), sql::related("task", "t.last_task_id")),
-    ]);
+struct Schedules;
+
+impl View for Schedules {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let show = |row: Model| Body {
+            pulp_href: Link(reader.links.href(&kind::TASK_SCHEDULE, row.pulp_id)),
+            prn: Name(kind::TASK_SCHEDULE.prn(row.pulp_id)),
+            pulp_created: row.pulp_created.into(),
+            pulp_last_updated: row.pulp_last_updated.into(),
+            name: row.name,
+            task_name: row.task_name,
+            dispatch_interval: row.dispatch_interval.map(Duration),
+            next_dispatch: row.next_dispatch.map(Time),
+            last_task: row.last_task_id.map(|id| Link(reader.links.href(&kind::TASK, id))),
+        };
+        Ok(rows.into_iter().map(show).collect())
+    }
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let schedules = Arc::new(resource());
+    vec![resource::list(&schedules), resource::read(&schedules)]
+}
+
+fn resource() -> Resource<Schedules> {
     let filters = [
-        filter::texts("name", "t.name", &["", "contains"]),
-        filter::texts("task_name", "t.task_name", &["", "contains"]),
-        filter::ids("task_schedule", "t.pulp_id"),
+        filter::texts("name", Column::Name, &["", "contains"]),
+        filter::texts("task_name", Column::TaskName, &["", "contains"]),
+        filter::ids(&kind::TASK_SCHEDULE, Column::PulpId),
     ]
     .concat();
-    let mut viewset = Viewset {
-        fields,
-        filters,
-        ..Viewset::new(
-            &kind::TASK_SCHEDULE,
-            "task_schedules",
-            "TaskSchedule",
-            "Task-Schedules",
-            "task_schedule_href",
-        )
-    }
-    .ordered_by(&[
-        "dispatch_interval",
-        "name",
-        "next_dispatch",
-        "pulp_created",
-        "pulp_id",
-        "pulp_last_updated",
-        "task_name",
-    ]);
-    // All arguments have names.
-    viewset.orderings.extend([("task_args", "t.args".into()), ("task_kwargs", "t.args".into())]);
-    viewset
+    Resource { filters, ..Resource::new(&kind::TASK_SCHEDULE) }.ordered_by([
+        ("dispatch_interval", Column::DispatchInterval),
+        ("name", Column::Name),
+        ("next_dispatch", Column::NextDispatch),
+        ("pulp_created", Column::PulpCreated),
+        ("pulp_id", Column::PulpId),
+        ("pulp_last_updated", Column::PulpLastUpdated),
+        // All arguments have names.
+        ("task_args", Column::Args),
+        ("task_kwargs", Column::Args),
+        ("task_name", Column::TaskName),
+    ])
 }

@@ -3,60 +3,95 @@
 use std::sync::Arc;
 
 use entities::kind;
+use entities::user::{Column, Entity, Model};
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::Order;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::Endpoint;
-use crate::field::{Field, Shape, named};
 use crate::filter;
-use crate::sql;
-use crate::viewset::{self, Key, Viewset};
+use crate::reader::Reader;
+use crate::resource::{self, Resource};
+use crate::view::{Hidden, Link, Name, Time, View, hidden};
+use crate::{Endpoint, Result};
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let users = Arc::new(viewset());
-    vec![viewset::list(&users), viewset::read(&users)]
+/// A user as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Link,
+    prn: Name,
+    id: i32,
+    username: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    is_staff: bool,
+    is_active: bool,
+    date_joined: Time,
+    hidden_fields: Vec<Hidden>,
 }
 
-fn viewset() -> Viewset {
-    let mut fields = named("auth_user");
-    fields.extend([
-        Field::shown("id", Shape::Integer(None, None), "t.id"),
-        Field::new("username", Shape::Text(Some(150))).required(),
-        Field::new("first_name", Shape::Text(Some(150))),
-        Field::new("last_name", Shape::Text(Some(150))),
-        Field::text("email"),
-        Field::new("is_staff", Shape::Boolean).default(false),
-        Field::new("is_active", Shape::Boolean).default(true),
-        Field::shown("date_joined", Shape::Time, sql::timestamp("t.date_joined")),
-        Field::shown(
-            "hidden_fields",
-            Shape::Hidden,
-            "json_build_array(json_build_object('name', 'password', 'is_set', t.password <> '!'))",
-        ),
-    ]);
-    let lookups = &["", "contains", "icontains", "iexact", "in"];
-    let mut filters = ["username", "first_name", "last_name", "email"]
-        .map(|name| filter::texts(name, &format!("t.{name}"), lookups))
-        .concat();
-    filters.extend([filter::boolean("is_active", "t.is_active"), filter::boolean("is_staff", "t.is_staff")]);
-    Viewset {
-        fields,
-        filters,
-        from: "(SELECT *, id AS pulp_id FROM auth_user) AS t".to_owned(),
-        domain: None,
-        keys: &[Key::Number("t.id")],
-        default_order: "t.date_joined DESC",
-        tie_break: "t.date_joined DESC, t.id DESC",
-        ..Viewset::new(&kind::USER, "users", "User", "Users", "auth_user_href")
+struct Users;
+
+impl View for Users {
+    type Entity = Entity;
+    type Row = Model;
+    type Body = Body;
+
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let show = |row: Model| Body {
+            pulp_href: Link(reader.links.href(&kind::USER, row.id)),
+            prn: Name(kind::USER.prn(row.id)),
+            id: row.id,
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            email: row.email,
+            is_staff: row.is_staff,
+            is_active: row.is_active,
+            date_joined: row.date_joined.into(),
+            // '!' is a password that nothing matches.
+            hidden_fields: hidden([("password", row.password != "!")]),
+        };
+        Ok(rows.into_iter().map(show).collect())
     }
-    .ordered_by(&[
-        "date_joined",
-        "email",
-        "first_name",
-        "id",
-        "is_active",
-        "is_staff",
-        "is_superuser",
-        "last_login",
-        "last_name",
-        "username",
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let users = Arc::new(resource());
+    vec![resource::list(&users), resource::read(&users)]
+}
+
+fn resource() -> Resource<Users> {
+    let lookups = &["", "contains", "icontains", "iexact", "in"];
+    let mut filters = [
+        filter::texts("username", Column::Username, lookups),
+        filter::texts("first_name", Column::FirstName, lookups),
+        filter::texts("last_name", Column::LastName, lookups),
+        filter::texts("email", Column::Email, lookups),
+    ]
+    .concat();
+    filters.extend([
+        filter::boolean("is_active", |wanted| Column::IsActive.eq(wanted)),
+        filter::boolean("is_staff", |wanted| Column::IsStaff.eq(wanted)),
+    ]);
+    let joined = (Column::DateJoined.into_expr(), Order::Desc);
+    Resource {
+        filters,
+        default_order: vec![joined.clone()],
+        tie_break: vec![joined, (Column::Id.into_expr(), Order::Desc)],
+        ..Resource::new(&kind::USER)
+    }
+    .ordered_by([
+        ("date_joined", Column::DateJoined),
+        ("email", Column::Email),
+        ("first_name", Column::FirstName),
+        ("id", Column::Id),
+        ("is_active", Column::IsActive),
+        ("is_staff", Column::IsStaff),
+        ("is_superuser", Column::IsSuperuser),
+        ("last_login", Column::LastLogin),
+        ("last_name", Column::LastName),
+        ("username", Column::Username),
     ])
 }

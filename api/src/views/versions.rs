@@ -1,125 +1,186 @@
 //! Repository versions: of all repositories (P12) and of one (P11).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use entities::{Kind, db, kind};
-use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
+use entities::repository_version::{Column, Entity, Model};
+use entities::{Href, Kind, Reference, content, distribution, kind, repository};
+use http::Method;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter, QuerySelect, Select,
+};
+use serde::Serialize;
+use serde_json::Value;
 use tasking::tasks::repository::DeleteVersion;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::field::{Field, Shape};
-use crate::filter::{self, Filter};
-use crate::request::AsyncOperationResponse;
-use crate::schema::{self, Component};
-use crate::viewset::{self, Key, Viewset};
-use crate::{Endpoint, Error, Request, Response, Result, sql};
+use super::membership;
+use crate::filter::{self, Filter, bad_reference};
+use crate::reader::Reader;
+use crate::resource::{self, Resource, integer_key, sharing, uuid_key};
+use crate::schema;
+use crate::view::{Link, Name, Time, View};
+use crate::{Endpoint, Error, Request, Response, Result};
+
+/// A version, the type of its repository, and what the href of its base needs.
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    version: Model,
+    repository_type: String,
+    base_number: Option<i32>,
+    base_repository: Option<Uuid>,
+    base_type: Option<String>,
+}
+
+/// A version as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    pulp_href: Option<Link>,
+    prn: Name,
+    pulp_created: Time,
+    pulp_last_updated: Time,
+    number: i32,
+    repository: Option<Link>,
+    base_version: Option<Link>,
+    content_summary: Summary,
+}
+
+/// How many units of each type a version has, and those it added and removed (C14).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ContentSummaryResponse)]
+struct Summary {
+    added: Counts,
+    removed: Counts,
+    present: Counts,
+}
+
+type Counts = BTreeMap<String, Count>;
+
+/// Units of one type, and the list of them.
+#[derive(Debug, Serialize, ToSchema)]
+struct Count {
+    count: Value,
+    href: Option<String>,
+}
+
+struct Versions;
+
+impl View for Versions {
+    type Entity = Entity;
+    type Row = Row;
+    type Body = Body;
+
+    fn select(rows: Select<Entity>) -> Select<Entity> {
+        let (base, of_base) = (Alias::new("base"), Alias::new("base_repository_row"));
+        let to_base = Entity::belongs_to(Entity).from(Column::BaseVersionId).to(Column::PulpId);
+        let mut to_repository = sea_orm::RelationDef::from(
+            Entity::belongs_to(repository::Entity).from(Column::RepositoryId).to(repository::Column::PulpId),
+        );
+        to_repository = to_repository.from_alias(base.clone());
+        rows.column_as(repository::Column::PulpType, "repository_type")
+            .join_as(JoinType::LeftJoin, to_base.into(), base.clone())
+            .join_as(JoinType::LeftJoin, to_repository, of_base.clone())
+            .expr_as(Expr::col((base.clone(), Column::Number)), "base_number")
+            .expr_as(Expr::col((base, Column::RepositoryId)), "base_repository")
+            .expr_as(Expr::col((of_base, repository::Column::PulpType)), "base_type")
+    }
+
+    async fn show(rows: Vec<Row>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        Ok(rows.into_iter().map(|row| show(row, reader)).collect())
+    }
+}
+
+fn show(row: Row, reader: &Reader<'_>) -> Body {
+    let (links, version) = (reader.links, row.version);
+    let own = links.version(&row.repository_type, version.repository_id, version.number);
+    let base = row.base_type.zip(row.base_repository).zip(row.base_number);
+    let base = base.and_then(|((pulp_type, id), number)| links.version(&pulp_type, id, number));
+    let part = |name: &str, parameter: &str| {
+        counts(&version.content_counts[name], |pulp_type| {
+            let kind = links.kinds().of("content", pulp_type)?;
+            Some(format!(
+                "{}?{parameter}={}",
+                links.path(&format!("{}/", kind.path)),
+                own.as_ref().map(Href::as_str)?
+            ))
+        })
+    };
+    Body {
+        prn: Name(kind::REPOSITORY_VERSION.prn(version.pulp_id)),
+        pulp_created: version.pulp_created.into(),
+        pulp_last_updated: version.pulp_last_updated.into(),
+        number: version.number,
+        repository: links.typed("repository", &row.repository_type, version.repository_id).map(Link),
+        base_version: base.map(Link),
+        content_summary: Summary {
+            added: part("added", "repository_version_added"),
+            removed: part("removed", "repository_version_removed"),
+            present: part("present", "repository_version"),
+        },
+        pulp_href: own.map(Link),
+    }
+}
+
+fn counts(counts: &Value, list: impl Fn(&str) -> Option<String>) -> Counts {
+    let counts = counts.as_object().into_iter().flatten();
+    counts
+        .map(|(pulp_type, count)| (pulp_type.clone(), Count { count: count.clone(), href: list(pulp_type) }))
+        .collect()
+}
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let versions = base("repository_versions", "Repository_Versions", "repository_version_href");
-    vec![viewset::list(&Arc::new(versions))]
+    vec![resource::list(&Arc::new(base()))]
 }
 
 /// The versions of a type of repository: list, read, delete.
-pub fn of(
-    repository: &'static Kind,
-    operation: &'static str,
-    tag: &'static str,
-    href: &'static str,
-    list_template: &'static str,
-) -> Vec<Endpoint> {
-    let mut viewset = base(operation, tag, href);
-    viewset.path = format!("{}/{{repository}}/versions/", repository.path);
-    viewset.list_template = Some(list_template);
-    viewset.keys = &[Key::Id("t.repository_id"), Key::Number("t.number")];
-    viewset.scope.push(format!("r.pulp_type = '{}'", repository.pulp_type));
-    viewset.parent = Some(format!(
-        "SELECT 1 AS found FROM repository
-         WHERE pulp_id = $1 AND pulp_domain_id = $2 AND pulp_type = '{}'",
-        repository.pulp_type
-    ));
-    let viewset = Arc::new(viewset);
-    vec![viewset::list(&viewset), viewset::read(&viewset), deletion(repository, &viewset)]
+pub fn of(repository: &'static Kind) -> Vec<Endpoint> {
+    let mut versions = base();
+    versions.operation = format!("{}_versions", repository.operation());
+    versions.tag = format!("{} Versions", repository.tag());
+    let href = repository.href_parameter();
+    versions.href = format!("{}_version_href", href.trim_end_matches("_href"));
+    versions.list_template = Some(format!("{{{href}}}versions/"));
+    versions.path = format!("{}/{{repository}}/versions/", repository.path);
+    versions.keys = vec![uuid_key(Column::RepositoryId), integer_key(Column::Number)];
+    versions.parent = Some(Arc::new(move |reader, id| {
+        let rows = reader.scope.rows::<repository::Entity>().filter(repository::Column::PulpId.eq(id));
+        let rows = resource::of_kind(rows, repository).select_only().expr_as(Expr::val(1), "found");
+        sea_orm::QueryTrait::into_query(rows)
+    }));
+    let of_type = repository::Column::PulpType.eq(repository.pulp_type.unwrap_or_default());
+    let versions = Arc::new(versions.with(move |rows| rows.filter(of_type.clone())));
+    vec![resource::list(&versions), resource::read(&versions), deletion(repository, &versions)]
 }
 
-fn base(operation: &'static str, tag: &'static str, href: &'static str) -> Viewset {
-    let own = sql::version_of("r", "t.number");
-    let fields = vec![
-        Field::shown("pulp_href", Shape::Version, own.clone()),
-        Field::shown("prn", Shape::Text(None), sql::prn("repository_version", "t")),
-        Field::shown("pulp_created", Shape::Time, sql::timestamp("t.pulp_created")),
-        Field::shown("pulp_last_updated", Shape::Time, sql::timestamp("t.pulp_last_updated")),
-        Field::shown("number", Shape::Integer(None, None), "t.number"),
-        Field::shown("repository", Shape::Reference("repository"), sql::href("repository", "r")),
-        Field::shown("base_version", Shape::Version, sql::related_version("t.base_version_id")),
-        Field::shown("content_summary", Shape::Component(summary_component), summary(&own)),
-    ];
-    Viewset {
-        fields,
+fn base() -> Resource<Versions> {
+    Resource {
         filters: filters(),
-        from: "repository_version AS t JOIN repository AS r ON r.pulp_id = t.repository_id".to_owned(),
-        domain: Some("r.pulp_domain_id"),
-        scope: vec!["t.complete".to_owned()],
-        default_order: "t.number DESC",
-        ..Viewset::new(&kind::REPOSITORY_VERSION, operation, "RepositoryVersion", tag, href)
+        default_order: vec![(Column::Number.into_expr(), Order::Desc)],
+        ..Resource::new(&kind::REPOSITORY_VERSION)
     }
-    .ordered_by(&["complete", "number", "pulp_created", "pulp_id", "pulp_last_updated"])
-}
-
-fn summary_component() -> Component {
-    let part = || {
-        let anything = schema::simple(utoipa::openapi::Type::Object, None);
-        schema::simple(utoipa::openapi::Type::Object, None)
-            .additional_properties(Some(utoipa::openapi::Schema::from(anything)))
-    };
-    let mut object = utoipa::openapi::ObjectBuilder::new();
-    for name in ["added", "removed", "present"] {
-        object = object.property(name, part()).required(name);
-    }
-    Component::new("ContentSummaryResponse", utoipa::openapi::Schema::from(object))
-}
-
-/// The numbers of a version, with the lists they count (C14).
-fn summary(href: &str) -> String {
-    let lists: Vec<String> = kind::all()
-        .filter(|kind| kind.table == "content")
-        .map(|kind| format!("WHEN '{}' THEN '{}{}/'", kind.pulp_type, entities::href::API_ROOT, kind.path))
-        .collect();
-    let list = match lists.is_empty() {
-        true => "NULL::text".to_owned(),
-        false => format!("CASE e.key {} END", lists.join(" ")),
-    };
-    let part = |name: &str, parameter: &str| {
-        format!(
-            "'{name}', (SELECT coalesce(json_object_agg(e.key, json_build_object('count', e.value,
-                 'href', {list} || '?{parameter}=' || {href})), '{{}}')
-              FROM jsonb_each(coalesce(t.content_counts -> '{name}', '{{}}')) AS e)"
-        )
-    };
-    format!(
-        "json_build_object({}, {}, {})",
-        part("added", "repository_version_added"),
-        part("removed", "repository_version_removed"),
-        part("present", "repository_version")
-    )
+    .with(|rows| rows.filter(Column::Complete.eq(true)))
+    .ordered_by([
+        ("complete", Column::Complete),
+        ("number", Column::Number),
+        ("pulp_created", Column::PulpCreated),
+        ("pulp_id", Column::PulpId),
+        ("pulp_last_updated", Column::PulpLastUpdated),
+    ])
 }
 
 fn filters() -> Vec<Filter> {
-    let holds = |content: &str| {
-        format!(
-            "EXISTS (SELECT FROM repository_content AS rc WHERE rc.repository_id = t.repository_id
-                     AND rc.content_id = {content} AND rc.version_added <= t.number
-                     AND (rc.version_removed IS NULL OR rc.version_removed > t.number))"
-        )
-    };
+    let members = || membership::of_version(Column::RepositoryId.into_expr(), Column::Number.into_expr());
     let mut filters = [
-        filter::integers("number", "t.number", &["", "gt", "gte", "lt", "lte", "range"]),
-        filter::dates("pulp_created", "t.pulp_created"),
+        filter::integers("number", Column::Number, &["", "gt", "gte", "lt", "lte", "range"]),
+        filter::dates("pulp_created", Column::PulpCreated),
     ]
     .concat();
     filters.extend([
-        filter::referring("content", "content", holds("{}"), None),
-        filter::referring_any("content__in", "content", holds("ANY({})")),
+        filter::referring::<content::Entity>("content", move |unit| members().having(unit)),
+        filter::referring_any("content__in", "content", move |units| members().having_any(units)),
         references("pulp_href__in"),
         references("prn__in"),
     ]);
@@ -128,57 +189,45 @@ fn filters() -> Vec<Filter> {
 
 /// Versions by hrefs, which name repository and number, or by PRNs.
 fn references(name: &'static str) -> Filter {
-    use entities::Reference;
     let description = "Multiple values may be separated by commas.";
-    Filter::list(name, schema::text(None), description, move |values, conditions| {
-        let mut terms = vec!["false".to_owned()];
-        for value in values {
-            terms.push(match Reference::parse(value) {
-                Some(Reference::Version { repository, number, .. }) => {
-                    let (repository, number) = (conditions.bind(repository), conditions.bind(number));
-                    format!("(t.repository_id = {repository} AND t.number = {number})")
-                }
-                Some(Reference::Object { kind, id }) if kind.table == "repository_version" => {
-                    format!("t.pulp_id = {}", conditions.bind(id))
-                }
-                _ => return Err(sql::bad_reference(name)),
-            });
-        }
-        conditions.push(format!("({})", terms.join(" OR ")));
-        Ok(())
+    Filter::list(name, schema::text(None), description, move |values, reader| {
+        let term = |value: &str| match reader.links.parse(value) {
+            Some(Reference::Version { repository, number, .. }) => {
+                Ok(Column::RepositoryId.eq(repository).and(Column::Number.eq(number)))
+            }
+            Some(Reference::Object { kind, id }) if kind.table == "repository_version" => {
+                Ok(Column::PulpId.eq(id))
+            }
+            _ => Err(bad_reference(name)),
+        };
+        let terms = values.into_iter().map(term).collect::<Result<Vec<Expr>>>()?;
+        Ok(terms.into_iter().reduce(Expr::or).unwrap_or_else(|| Expr::val(false)))
     })
 }
 
-fn deletion(repository: &'static Kind, versions: &Arc<Viewset>) -> Endpoint {
-    let shared = versions.clone();
-    let handler = move |request: Request| {
-        let versions = shared.clone();
-        async move { delete(repository, &versions, request).await }
-    };
+fn deletion(repository: &'static Kind, versions: &Arc<Resource<Versions>>) -> Endpoint {
+    let handler = sharing(versions, move |versions: Arc<Resource<Versions>>, request: Request| async move {
+        delete(repository, &versions, request).await
+    });
     versions
-        .action(Method::DELETE, "", "delete", handler)
-        .summary("Deletes a version; the content of the others stays as it is.")
-        .answer(StatusCode::ACCEPTED, Component::of::<AsyncOperationResponse>())
+        .action(Method::DELETE, "", "delete", versions.permission("delete"), handler)
+        .summary("Delete a repository version; the content of the others stays as it is")
+        .answer_task()
 }
 
-async fn delete(kind: &'static Kind, versions: &Viewset, request: Request) -> Result<Response> {
-    versions.show(&request).await?;
-    let (repository, number): (Uuid, i32) = (request.id()?, request.parsed(1)?);
-    let sql =
-        "SELECT (SELECT count(*) FROM repository_version WHERE repository_id = $1 AND complete) AS versions,
-                      EXISTS (SELECT FROM distribution JOIN repository_version AS v
-                              ON v.pulp_id = distribution.repository_version_id
-                              WHERE v.repository_id = $1 AND v.number = $2) AS is_served";
-    let row = request.context.pulp.db.query_one_raw(db::sql(sql, [repository.into(), number.into()])).await?;
-    let row = row.ok_or_else(|| Error::not_found("repository_version", number))?;
-    if row.try_get::<i64>("", "versions")? < 2 {
+async fn delete(kind: &'static Kind, versions: &Resource<Versions>, request: Request) -> Result<Response> {
+    let version = versions.find(&request).await?;
+    let of_repository = request.scope.rows::<Entity>().filter(Column::RepositoryId.eq(version.repository_id));
+    if of_repository.filter(Column::Complete.eq(true)).count(request.db()).await? < 2 {
         return Err(Error::object(
             "Cannot delete repository version. Repositories must have at least one repository version.",
         ));
     }
-    if row.try_get("", "is_served")? {
+    let served = distribution::Column::RepositoryVersionId.eq(version.pulp_id);
+    let served = request.scope.rows::<distribution::Entity>().filter(served).one(request.db()).await?;
+    if served.is_some() {
         return Err(Error::object("Cannot delete repository version. A distribution serves it."));
     }
-    let pulp_type = kind.pulp_type.to_owned();
-    request.dispatch(&DeleteVersion { repository, pulp_type, number }).await
+    let (repository, model, number) = (version.repository_id, kind.model(), version.number);
+    request.dispatch(&DeleteVersion { repository, model, number }).await
 }

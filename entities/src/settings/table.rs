@@ -112,6 +112,18 @@ pub const TABLE: &[Setting] = &[
         "Scheme and host of the content app as clients see it; without it, URLs are relative.",
     ),
     row(
+        "API_ROOT",
+        Type::UrlPath,
+        Text("/pulp/"),
+        "The path under which the REST API is served, at `api/v3/` below it.",
+    ),
+    row(
+        "API_ROOT_REWRITE_HEADER",
+        Type::Text,
+        Null,
+        "A request header in which a proxy says under which root it serves the REST API, instead of API_ROOT.",
+    ),
+    row(
         "CONTENT_PATH_PREFIX",
         Type::UrlPath,
         Text("/pulp/content/"),

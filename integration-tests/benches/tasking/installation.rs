@@ -44,7 +44,7 @@ impl Installation {
         let environment: Vec<(OsString, OsString)> =
             servers.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let loaded = settings::load_from(&environment, servers.directory())?;
-        let pulp = Pulp::open(Arc::new(loaded.settings), "bench").await?;
+        let pulp = Pulp::open(Arc::new(loaded.settings), integration_tests::tasks::kinds(), "bench").await?;
         let dispatcher = Dispatcher::new(pulp.clone());
         let mut installation = Installation { servers, pulp, dispatcher, managed, processes: Vec::new() };
         if managed {

@@ -19,7 +19,6 @@ pub(crate) fn prn(kind: &str, number: usize) -> Prn {
 /// `manager`, or `workers PREFIX COUNT`: that many workers in this process; or `beats PREFIX COUNT`: as many
 /// processes as the others see it, which beat and do nothing else.
 pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
-    tasks::install();
     let settings = Arc::new(settings::load()?.settings);
     tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
     let shutdown = Shutdown::new();
@@ -31,11 +30,11 @@ pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
     });
     match arguments {
         [role] if role == "manager" => {
-            let pulp = Pulp::open(settings, "bench-manager").await?;
+            let pulp = Pulp::open(settings, tasks::kinds(), "bench-manager").await?;
             resource_manager::run(pulp, ManagerOptions { standby: Standby::Wait }, shutdown).await?;
         }
         [role, prefix, count] if role == "workers" => {
-            let pulp = Pulp::open(settings, "bench-worker").await?;
+            let pulp = Pulp::open(settings, tasks::kinds(), "bench-worker").await?;
             let mut workers = JoinSet::new();
             for number in 0..count.parse()? {
                 let options = WorkerOptions { name: Some(format!("{prefix}{number}")), burst: false };
@@ -46,7 +45,7 @@ pub(crate) async fn play(arguments: &[String]) -> anyhow::Result<()> {
             }
         }
         [role, prefix, count] if role == "beats" => {
-            let pulp = Pulp::open(settings, "bench-beats").await?;
+            let pulp = Pulp::open(settings, tasks::kinds(), "bench-beats").await?;
             let mut hearts = Vec::new();
             for number in 0..count.parse()? {
                 let (name, ttl) = (format!("{prefix}{number}"), pulp.settings.worker_ttl);

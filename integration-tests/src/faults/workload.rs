@@ -68,7 +68,6 @@ pub struct Workload {
 impl Workload {
     /// Opens the way to an installation. Its dispatcher is behind proxies, as every process.
     pub async fn open(system: &mut System) -> Workload {
-        crate::tasks::install();
         let environment: Vec<(OsString, OsString)> = system
             .slot("client")
             .environment
@@ -77,7 +76,7 @@ impl Workload {
             .collect();
         let nowhere = system.media();
         let settings = entities::settings::load_from(&environment, &nowhere).unwrap().settings;
-        let pulp = Pulp::open(Arc::new(settings), "fault test").await.unwrap();
+        let pulp = Pulp::open(Arc::new(settings), crate::tasks::kinds(), "fault test").await.unwrap();
         Workload {
             accepted: Accepted::default(),
             dispatcher: Dispatcher::new(pulp),

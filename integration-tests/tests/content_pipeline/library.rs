@@ -31,7 +31,9 @@ impl Library {
         let environment: Vec<(OsString, OsString)> =
             pulp.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let settings = entities::settings::load_from(&environment, pulp.directory()).unwrap().settings;
-        let entities = entities::Pulp::open(Arc::new(settings), "library").await.unwrap();
+        let entities = entities::Pulp::open(Arc::new(settings), integration_tests::tasks::kinds(), "library")
+            .await
+            .unwrap();
         entities.db.execute_unprepared(shelf::SCHEMA).await.unwrap();
         let (shutdown, options) = (Shutdown::new(), WorkerOptions { name: None, burst: false });
         let worker = tokio::spawn(worker::run(entities.clone(), shelf::tasks(), options, shutdown.clone()));

@@ -15,17 +15,13 @@ use uuid::Uuid;
 pub(crate) const SCHEMA: &str = include_str!("shelf.sql");
 
 pub(crate) static REPOSITORY: Kind =
-    kind("repository", "shelf.shelf", "shelf.shelfrepository", "repositories/shelf/shelf");
+    Kind::typed("shelf.ShelfRepository", "repository", "shelf.shelf", "repositories/shelf/shelf");
 pub(crate) static PUBLICATION: Kind =
-    kind("publication", "shelf.shelf", "shelf.shelfpublication", "publications/shelf/shelf");
-static BOOK: Kind = kind("content", "shelf.book", "shelf.book", "content/shelf/books");
-static SERIES: Kind = kind("content", "shelf.series", "shelf.series", "content/shelf/series");
+    Kind::typed("shelf.ShelfPublication", "publication", "shelf.shelf", "publications/shelf/shelf");
+static BOOK: Kind = Kind::typed("shelf.Book", "content", "shelf.book", "content/shelf/books");
+static SERIES: Kind = Kind::typed("shelf.Series", "content", "shelf.series", "content/shelf/series");
 static MEMBERSHIP: Kind =
-    kind("content", "shelf.membership", "shelf.membership", "content/shelf/memberships");
-
-const fn kind(table: &'static str, pulp_type: &'static str, model: &'static str, path: &'static str) -> Kind {
-    Kind { table, pulp_type, model, path }
-}
+    Kind::typed("shelf.Membership", "content", "shelf.membership", "content/shelf/memberships");
 
 /// A book: its text and its signature.
 #[derive(Debug, Serialize, FromQueryResult)]

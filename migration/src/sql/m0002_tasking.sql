@@ -115,12 +115,11 @@ CREATE TABLE group_progress_report (
     UNIQUE (task_group_id, code)
 );
 
--- What a task created, in order. href and prn become null when the object goes (T09).
+-- What a task created, in order. The PRN becomes null when the object goes (T09).
 CREATE TABLE created_resource (
     task_id uuid NOT NULL REFERENCES task ON DELETE CASCADE,
     position integer NOT NULL,
     object_id uuid,
-    href text,
     prn text,
     PRIMARY KEY (task_id, position)
 );

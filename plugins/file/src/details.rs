@@ -1,5 +1,6 @@
 //! What is special to file repositories and publications: their `details` columns.
 
+use ::entities::{Error, Result, publication, repository};
 use serde::{Deserialize, Serialize};
 
 /// The name of the manifest where no other was chosen (C22).
@@ -13,6 +14,30 @@ pub struct RepositoryDetails {
     pub autopublish: bool,
     /// The name of the manifest of those publications; null for none.
     pub manifest: Option<String>,
+}
+
+impl RepositoryDetails {
+    /// Those of a repository.
+    ///
+    /// # Errors
+    /// If they are none of a file repository.
+    pub fn of(repository: &repository::Model) -> Result<RepositoryDetails> {
+        read(&repository.details)
+    }
+}
+
+impl PublicationDetails {
+    /// Those of a publication.
+    ///
+    /// # Errors
+    /// If they are none of a file publication.
+    pub fn of(publication: &publication::Model) -> Result<PublicationDetails> {
+        read(&publication.details)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(details: &serde_json::Value) -> Result<T> {
+    T::deserialize(details).map_err(|error| Error::Internal(error.into()))
 }
 
 impl Default for RepositoryDetails {

@@ -6,19 +6,19 @@ use entities::Kind;
 pub const PULP_TYPE: &str = "file.file";
 
 /// Repositories.
-pub static REPOSITORY: Kind = kind("repository", "file.filerepository", "repositories/file/file");
+pub static REPOSITORY: Kind = kind("file.FileRepository", "repository", "repositories/file/file");
 /// Remotes.
-pub static REMOTE: Kind = kind("remote", "file.fileremote", "remotes/file/file");
+pub static REMOTE: Kind = kind("file.FileRemote", "remote", "remotes/file/file");
 /// Publications.
-pub static PUBLICATION: Kind = kind("publication", "file.filepublication", "publications/file/file");
+pub static PUBLICATION: Kind = kind("file.FilePublication", "publication", "publications/file/file");
 /// Distributions.
-pub static DISTRIBUTION: Kind = kind("distribution", "file.filedistribution", "distributions/file/file");
+pub static DISTRIBUTION: Kind = kind("file.FileDistribution", "distribution", "distributions/file/file");
 /// Content.
-pub static CONTENT: Kind = kind("content", "file.filecontent", "content/file/files");
+pub static CONTENT: Kind = kind("file.FileContent", "content", "content/file/files");
 
 /// All of them.
 pub static ALL: [&Kind; 5] = [&REPOSITORY, &REMOTE, &PUBLICATION, &DISTRIBUTION, &CONTENT];
 
-const fn kind(table: &'static str, model: &'static str, path: &'static str) -> Kind {
-    Kind { table, pulp_type: PULP_TYPE, model, path }
+const fn kind(name: &'static str, table: &'static str, path: &'static str) -> Kind {
+    Kind::typed(name, table, PULP_TYPE, path)
 }

@@ -36,11 +36,11 @@ impl Found {
     /// # Errors
     /// If the repository does not take such content, or the sync has failed.
     pub async fn add(&self, unit: Unit) -> anyhow::Result<()> {
-        let pulp_type = unit.content.kind.pulp_type;
+        let pulp_type = unit.content.kind.type_name();
         anyhow::ensure!(
             self.types.accepts(pulp_type),
             "a {} repository does not take {pulp_type} content",
-            self.types.kind().pulp_type
+            self.types.kind().type_name()
         );
         self.units.send(unit).await.ok().context("the sync has ended before its source")
     }

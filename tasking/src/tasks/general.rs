@@ -1,10 +1,11 @@
 //! Creation, change and deletion of one object: what the REST API does in a task because others may use the object.
 
 use anyhow::Context;
-use entities::{Href, Kind, Prn, db, distribution, kind};
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use entities::row::{self, Row, RowId};
+use entities::{Error, Kind, Prn, distribution};
+use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Resources, Task, TaskContext, version};
@@ -12,38 +13,53 @@ use crate::{Resources, Task, TaskContext, version};
 /// Inserts one row. The API has validated it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Create {
-    /// The table, and with the type the kind of the object.
-    pub table: String,
-    /// The type within the table.
-    pub pulp_type: String,
+    /// The model of its kind.
+    model: String,
     /// The id the object gets.
-    pub id: Uuid,
+    id: Uuid,
     /// Columns and their values; secrets as Fernet tokens.
-    pub row: Map<String, Value>,
+    row: Row,
 }
 
 /// Sets columns of one row. The API has validated them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Update {
-    /// The table, and with the type the kind of the object.
-    pub table: String,
-    /// The type within the table.
-    pub pulp_type: String,
+    /// The model of its kind.
+    model: String,
     /// The object.
-    pub id: Uuid,
+    id: RowId,
     /// Columns and their new values; secrets as Fernet tokens. Those of `details` are merged into what is there.
-    pub changes: Map<String, Value>,
+    changes: Row,
 }
 
 /// Deletes one row and what hangs on it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Delete {
-    /// The table, and with the type the kind of the object.
-    pub table: String,
-    /// The type within the table.
-    pub pulp_type: String,
+    /// The model of its kind.
+    model: String,
     /// The object.
-    pub id: Uuid,
+    id: RowId,
+}
+
+impl Create {
+    /// A task that creates an object of this kind.
+    pub fn new(kind: &Kind, id: Uuid, row: Row) -> Create {
+        Create { model: kind.model(), id, row }
+    }
+}
+
+impl Update {
+    /// A task that changes an object of this kind.
+    pub fn new(kind: &Kind, id: RowId, changes: Row) -> Update {
+        Update { model: kind.model(), id, changes }
+    }
+}
+
+impl Delete {
+    /// A task that deletes an object of this kind.
+    pub fn new(kind: &Kind, id: RowId) -> Delete {
+        Delete { model: kind.model(), id }
+    }
 }
 
 /// What changes of distributions lock: base paths of all of them are checked against each other (T05).
@@ -55,24 +71,15 @@ impl Task for Create {
     const NAME: &'static str = "pulpcore.app.tasks.base.general_create";
 
     fn resources(&self) -> Resources {
-        resources(&self.table, &self.pulp_type, self.id)
+        resources(&self.model, self.id.into())
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let kind = kind_of(&self.table, &self.pulp_type)?;
-        let mut row = self.row;
-        row.insert("pulp_id".into(), self.id.to_string().into());
-        row.insert("pulp_domain_id".into(), cx.domain().to_string().into());
-        row.insert("pulp_type".into(), kind.pulp_type.into());
-        let columns = columns(&row)?;
+        let kind = kind_of(&cx, &self.model)?;
         let txn = cx.begin().await?;
-        check_distribution(&txn, kind, self.id, cx.domain(), &row).await?;
-        let sql = format!(
-            "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1)",
-            table = kind.table
-        );
-        txn.execute_raw(db::sql(&sql, [Value::Object(row).into()])).await?;
-        cx.created(&txn, self.id, &kind.href(self.id), &kind.prn(self.id)).await?;
+        check_distribution(&txn, &cx, kind, self.id.into(), &self.row).await?;
+        row::insert(&txn, kind, &cx.scope(), Some(self.id), self.row).await?;
+        cx.created(&txn, self.id, &kind.prn(self.id)).await?;
         txn.commit().await
     }
 }
@@ -81,38 +88,22 @@ impl Task for Update {
     const NAME: &'static str = "pulpcore.app.tasks.base.general_update";
 
     fn resources(&self) -> Resources {
-        resources(&self.table, &self.pulp_type, self.id)
+        resources(&self.model, self.id)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let kind = kind_of(&self.table, &self.pulp_type)?;
-        let columns = columns(&self.changes)?;
+        let kind = kind_of(&cx, &self.model)?;
         let retention_changes =
             kind.table == "repository" && self.changes.contains_key("retain_repo_versions");
         let txn = cx.begin().await?;
-        check_distribution(&txn, kind, self.id, cx.domain(), &self.changes).await?;
-        let values: Vec<String> = self
-            .changes
-            .keys()
-            .map(|column| match column.as_str() {
-                "details" => format!("{}.details || new.details", kind.table),
-                column => format!("new.{column}"),
-            })
-            .collect();
-        let sql = format!(
-            "UPDATE {table} SET ({columns}) = ROW({values}) FROM jsonb_populate_record(NULL::{table}, $2) AS new
-             WHERE {table}.pulp_id = $1",
-            table = kind.table,
-            values = values.join(", ")
-        );
-        let updated =
-            txn.execute_raw(db::sql(&sql, [self.id.into(), Value::Object(self.changes).into()])).await?;
-        anyhow::ensure!(updated.rows_affected() == 1, "{} no longer exists", kind.href(self.id));
+        check_distribution(&txn, &cx, kind, self.id, &self.changes).await?;
+        let updated = row::update(&*txn, kind, cx.domain(), self.id, self.changes).await?;
+        anyhow::ensure!(updated, "{} no longer exists", kind.prn(self.id));
         txn.commit().await?;
-        if retention_changes {
-            version::retain(&cx, self.id).await?;
+        match self.id {
+            RowId::Uuid(repository) if retention_changes => version::retain(&cx, repository).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -120,62 +111,45 @@ impl Task for Delete {
     const NAME: &'static str = "pulpcore.app.tasks.base.general_delete";
 
     fn resources(&self) -> Resources {
-        resources(&self.table, &self.pulp_type, self.id)
+        resources(&self.model, self.id)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let kind = kind_of(&self.table, &self.pulp_type)?;
+        let kind = kind_of(&cx, &self.model)?;
         let txn = cx.begin().await?;
-        txn.execute_raw(db::sql(&format!("DELETE FROM {} WHERE pulp_id = $1", kind.table), [self.id.into()]))
-            .await
-            .with_context(|| describe(&kind.href(self.id)))?;
+        let deleted = row::delete(&*txn, kind, cx.domain(), self.id).await;
+        deleted.with_context(|| format!("{} cannot be deleted", kind.prn(self.id)))?;
         txn.commit().await
     }
 }
 
-fn describe(href: &Href) -> String {
-    format!("{href} cannot be deleted")
-}
-
-fn resources(table: &str, pulp_type: &str, id: Uuid) -> Resources {
-    if table == "distribution" {
+fn resources(model: &str, id: RowId) -> Resources {
+    if model.ends_with("distribution") {
         return Resources::none().exclusive(distributions(entities::domain::DEFAULT));
     }
-    match kind::of(table, pulp_type) {
-        Some(kind) => Resources::none().exclusive(kind.prn(id)),
-        None => Resources::none(),
-    }
+    Resources::none().exclusive(Prn::literal(format!("prn:{model}:{id}")))
 }
 
-fn kind_of(table: &str, pulp_type: &str) -> anyhow::Result<&'static Kind> {
-    kind::of(table, pulp_type)
-        .with_context(|| format!("no plugin of this worker has {pulp_type} objects in the table {table}"))
+fn kind_of(cx: &TaskContext, model: &str) -> anyhow::Result<&'static Kind> {
+    let kind = cx.pulp().links.kinds().of_model(model);
+    kind.with_context(|| format!("no plugin of this worker has objects of the kind {model}"))
 }
 
-/// The names as a list for SQL. They come from the API's own tables; a name that could be anything else is refused.
-fn columns(row: &Map<String, Value>) -> anyhow::Result<String> {
-    anyhow::ensure!(!row.is_empty(), "nothing to write");
-    for name in row.keys() {
-        let plain =
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        anyhow::ensure!(plain && !name.is_empty(), "{name:?} is not a column");
-    }
-    Ok(row.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
-}
-
-/// The API has checked this already, but a distribution that was made meanwhile may stand in the way (C26).
+/// The API has checked this already, but a distribution that was created meanwhile may stand in the way (C26).
 async fn check_distribution(
     txn: &DatabaseTransaction,
+    cx: &TaskContext,
     kind: &Kind,
-    id: Uuid,
-    domain: Uuid,
-    row: &Map<String, Value>,
+    id: RowId,
+    row: &Row,
 ) -> anyhow::Result<()> {
     if kind.table == "distribution"
+        && let RowId::Uuid(id) = id
         && let Some(base_path) = row.get("base_path").and_then(Value::as_str)
-        && let Some(other) = distribution::overlapping(txn, domain, base_path, Some(id)).await?
+        && let Some(other) = distribution::overlapping(txn, cx.domain(), base_path, Some(id)).await?
     {
-        anyhow::bail!("base_path {base_path:?} overlaps with the existing distribution '{other}'");
+        let message = format!("Overlaps with existing distribution '{other}'");
+        return Err(Error::field("base_path", message).into());
     }
     Ok(())
 }

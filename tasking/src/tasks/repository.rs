@@ -1,6 +1,6 @@
 //! Tasks on repository versions: modify and delete.
 
-use entities::kind;
+use entities::Prn;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,8 +22,8 @@ pub enum Removal {
 pub struct AddAndRemove {
     /// The repository.
     pub repository: Uuid,
-    /// The type of the repository, such as `file.file`.
-    pub pulp_type: String,
+    /// The model of the repository, such as `file.filerepository`.
+    pub model: String,
     /// Units to add.
     pub add: Vec<Uuid>,
     /// Units to remove first.
@@ -37,8 +37,8 @@ pub struct AddAndRemove {
 pub struct DeleteVersion {
     /// The repository.
     pub repository: Uuid,
-    /// The type of the repository, such as `file.file`.
-    pub pulp_type: String,
+    /// The model of the repository, such as `file.filerepository`.
+    pub model: String,
     /// The number of the version.
     pub number: i32,
 }
@@ -47,7 +47,7 @@ impl Task for AddAndRemove {
     const NAME: &'static str = "pulpcore.app.tasks.repository.add_and_remove";
 
     fn resources(&self) -> Resources {
-        lock(&self.pulp_type, self.repository)
+        lock(&self.model, self.repository)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ impl Task for DeleteVersion {
     const NAME: &'static str = "pulpcore.app.tasks.repository.delete_version";
 
     fn resources(&self) -> Resources {
-        lock(&self.pulp_type, self.repository)
+        lock(&self.model, self.repository)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
@@ -77,9 +77,6 @@ impl Task for DeleteVersion {
     }
 }
 
-fn lock(pulp_type: &str, repository: Uuid) -> Resources {
-    match kind::of("repository", pulp_type) {
-        Some(kind) => Resources::none().exclusive(kind.prn(repository)),
-        None => Resources::none(),
-    }
+fn lock(model: &str, repository: Uuid) -> Resources {
+    Resources::none().exclusive(Prn::literal(format!("prn:{model}:{repository}")))
 }

@@ -35,7 +35,7 @@ impl Task for Commit {
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
         let artifact = assemble(&cx, self.upload, Digests::sha256(self.sha256)).await?;
         let txn = cx.begin().await?;
-        cx.created(&txn, artifact, &kind::ARTIFACT.href(artifact), &kind::ARTIFACT.prn(artifact)).await?;
+        cx.created(&txn, artifact, &kind::ARTIFACT.prn(artifact)).await?;
         txn.commit().await
     }
 }
@@ -48,7 +48,7 @@ impl Task for Commit {
 pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::Result<Uuid> {
     let pulp = cx.pulp();
     let upload = upload::Entity::find_by_id(id).one(&pulp.db).await?;
-    let upload = upload.with_context(|| format!("{} no longer exists", kind::UPLOAD.href(id)))?;
+    let upload = upload.with_context(|| format!("{} no longer exists", kind::UPLOAD.prn(id)))?;
     let chunks = upload_chunk::Entity::find()
         .filter(upload_chunk::Column::UploadId.eq(id))
         .order_by_asc(upload_chunk::Column::Offset)
@@ -59,7 +59,7 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
         anyhow::ensure!(
             chunk.offset == writer.size() as i64,
             "{} has a gap or overlap between chunks: expected offset {}, found {}",
-            kind::UPLOAD.href(id),
+            kind::UPLOAD.prn(id),
             writer.size(),
             chunk.offset
         );
@@ -70,7 +70,7 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
     }
     let expected = Expected { size: Some(upload.size as u64), digests };
     let staged =
-        writer.finish(&expected).await.with_context(|| format!("{} is incomplete", kind::UPLOAD.href(id)))?;
+        writer.finish(&expected).await.with_context(|| format!("{} is incomplete", kind::UPLOAD.prn(id)))?;
     let txn = cx.begin().await?;
     let artifacts = artifact::save(&txn, &pulp.storage, cx.domain(), &[staged]).await?;
     upload::Entity::delete_by_id(id).exec(&*txn).await?;

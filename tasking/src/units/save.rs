@@ -116,7 +116,7 @@ async fn write(
         Ok(sql::Row { content_id: Uuid::now_v7(), pulp_domain_id: domain, own: &unit.row })
     };
     let rows: Vec<sql::Row<'_>> = members.iter().map(row).collect::<anyhow::Result<_>>()?;
-    let values = [sql::rows(&rows)?, content.kind.pulp_type.into(), domain.into()];
+    let values = [sql::rows(&rows)?, content.kind.type_name().into(), domain.into()];
     let statement = db::sql(&sql::insert(content, &sql::columns(&rows)?), values);
     let inserted = NewUnit::find_by_statement(statement).all(&**txn).await?;
     let inserted: HashSet<Uuid> = inserted.into_iter().map(|row| row.content_id).collect();

@@ -14,7 +14,7 @@ use crate::{Content, ContentType};
 /// # use entities::{Kind, checksum::{Digests, Expected}};
 /// # use tasking::{Content, ContentType, units::{DeclaredArtifact, Unit}};
 /// # static PACKAGE: Kind =
-/// #     Kind { table: "content", pulp_type: "t.t", model: "t.t", path: "content/t/t" };
+/// #     Kind::typed("t.Unit", "content", "t.t", "content/t/t");
 /// # #[derive(serde::Serialize)]
 /// # struct Package { filename: String, sha256: String }
 /// # impl Content for Package {
@@ -58,7 +58,7 @@ impl Unit {
     pub fn of<C: Content>(content: &C) -> anyhow::Result<Unit> {
         let row = serde_json::to_value(content)?;
         let Value::Object(row) = row else {
-            anyhow::bail!("{} content is not a struct with named fields", C::TYPE.kind.pulp_type);
+            anyhow::bail!("{} content is not a struct with named fields", C::TYPE.kind.type_name());
         };
         Ok(Unit {
             content: C::TYPE,
@@ -127,7 +127,7 @@ impl Unit {
             .iter()
             .map(|column| format!("{column} {}", self.row.get(*column).unwrap_or(&Value::Null)))
             .collect();
-        format!("the {} unit with {}", self.content.kind.pulp_type, values.join(", "))
+        format!("the {} unit with {}", self.content.kind.type_name(), values.join(", "))
     }
 
     /// Checks that every column of the key has a value.

@@ -204,8 +204,7 @@ impl Draft {
         .await?;
         let sql = "UPDATE repository SET next_version = $2 WHERE pulp_id = $1";
         txn.execute_raw(db::sql(sql, [self.repository.pulp_id.into(), (self.number + 1).into()])).await?;
-        let href = types.kind().version_href(self.repository.pulp_id, self.number);
-        self.cx.created(&txn, self.id, &href, &kind::REPOSITORY_VERSION.prn(self.id)).await?;
+        self.cx.created(&txn, self.id, &kind::REPOSITORY_VERSION.prn(self.id)).await?;
         txn.commit().await?;
 
         hooks.after_completion(&self.cx, &version).await?;

@@ -25,7 +25,7 @@ pub(super) async fn settle(
     draft: &Draft,
     key: &RepositoryKey,
 ) -> anyhow::Result<()> {
-    let pulp_type = key.content.kind.pulp_type;
+    let pulp_type = key.content.kind.type_name();
     let repository = draft.repository();
     let values: [Value; 3] =
         [repository.pulp_id.into(), draft.number().into(), repository.pulp_domain_id.into()];
@@ -55,7 +55,7 @@ pub(super) async fn refuse_listed_twice(
     let values: [Value; 4] =
         [repository.pulp_id.into(), draft.number().into(), repository.pulp_domain_id.into(), task.into()];
     if let Some(same) = first(txn, &listed_twice(key), values).await? {
-        let pulp_type = key.content.kind.pulp_type;
+        let pulp_type = key.content.kind.type_name();
         anyhow::bail!("the remote lists two {pulp_type} units with the same {}", describe(key, &same));
     }
     Ok(())

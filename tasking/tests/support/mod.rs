@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis;
 use entities::settings::WorkerStyle;
 use entities::task::{self, TaskState};
-use entities::{Pulp, Settings, db, domain};
+use entities::{Kinds, Pulp, Settings, db, domain};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use tasking::resource_manager::{self, ManagerOptions, Outcome, Standby};
 use tasking::worker::{self, WorkerOptions};
@@ -96,7 +96,7 @@ impl Bench {
     pub async fn switch(&mut self, style: WorkerStyle) {
         let mut settings = (*self.pulp.settings).clone();
         settings.worker_style = style;
-        self.pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
+        self.pulp = Pulp::open(Arc::new(settings), Arc::new(Kinds::new([])), "test").await.unwrap();
         self.dispatcher = Dispatcher::new(self.pulp.clone());
         self.shutdown = Shutdown::new();
     }
@@ -121,7 +121,7 @@ impl Bench {
         settings.resource_manager_lease = LEASE;
         settings.task_cancel_interval = Duration::from_secs(2);
         change(&mut settings);
-        let pulp = Pulp::open(Arc::new(settings), "test").await.unwrap();
+        let pulp = Pulp::open(Arc::new(settings), Arc::new(Kinds::new([])), "test").await.unwrap();
         let dispatcher = Dispatcher::new(pulp.clone());
         Bench { pulp, dispatcher, servers, shutdown: Shutdown::new(), running: Vec::new() }
     }

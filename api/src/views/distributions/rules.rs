@@ -1,10 +1,11 @@
 //! Rules of distributions: the base path, and one source at a time (C26, C27).
 
 use entities::distribution;
+use entities::row::RowId;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::viewset::Change;
+use crate::resource::Change;
 use crate::{Error, Result};
 
 /// Columns of which one at most may have a value.
@@ -28,8 +29,12 @@ pub(super) fn check<'a>(change: &'a Change<'a>) -> BoxFuture<'a, Result<()>> {
             return Ok(());
         };
         check_path(base_path).map_err(|message| Error::field("base_path", message))?;
-        let db = &change.context.pulp.db;
-        match distribution::overlapping(db, change.domain, base_path, change.id).await? {
+        let (db, domain) = (change.reader.db, change.reader.scope.domain());
+        let own = match change.id {
+            Some(RowId::Uuid(id)) => Some(id),
+            _ => None,
+        };
+        match distribution::overlapping(db, domain, base_path, own).await? {
             Some(other) => {
                 Err(Error::field("base_path", format!("Overlaps with existing distribution '{other}'")))
             }

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use url::Url;
 
-use crate::viewset::Change;
+use crate::resource::Change;
 use crate::{Error, Result};
 
 pub(super) fn check<'a>(change: &'a Change<'a>) -> BoxFuture<'a, Result<()>> {
@@ -17,7 +17,7 @@ pub(super) fn check<'a>(change: &'a Change<'a>) -> BoxFuture<'a, Result<()>> {
 
 fn check_now(change: &Change<'_>) -> Result<()> {
     if let Some(url) = change.changes.get("url").and_then(|url| url.as_str()) {
-        check_url("url", url, &change.context.pulp.settings.allowed_import_paths)?;
+        check_url("url", url, &change.reader.settings.allowed_import_paths)?;
     }
     if let Some(url) = change.changes.get("proxy_url").and_then(|url| url.as_str()) {
         check_proxy(url)?;

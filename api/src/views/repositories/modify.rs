@@ -1,49 +1,49 @@
 //! `modify`: a new version by adding and removing units (C11).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use entities::{Reference, db};
-use http::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
-use serde_json::Value;
+use entities::{Kind, Reference, content, repository, repository_version};
+use http::Method;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use tasking::tasks::repository::{AddAndRemove, Removal};
 use uuid::Uuid;
 
+use super::{Repositories, Row};
 use crate::endpoint::Media;
-use crate::field::{Field, Shape, Values, write_component};
-use crate::request::AsyncOperationResponse;
-use crate::schema::Component;
-use crate::viewset::{Viewset, find};
+use crate::field::{Field, Mode, Texts, Values, Version, request_component};
+use crate::resource::{Resource, sharing};
+use crate::view::Details;
 use crate::{Endpoint, Error, Request, Response, Result};
 
 /// The operation for a type of repository.
-pub fn modify(repositories: &Arc<Viewset>) -> Endpoint {
-    let shared = repositories.clone();
-    let handler = move |request: Request| {
-        let repositories = shared.clone();
-        async move { run(&repositories, request).await }
-    };
+pub fn modify<D: Details<Row>>(repositories: &Arc<Resource<Repositories<D>>>) -> Endpoint {
+    let handler = sharing(repositories, async |repositories: Arc<Resource<Repositories<D>>>, request| {
+        run(&repositories, request).await
+    });
     repositories
-        .action(Method::POST, "modify/", "modify", handler)
-        .summary("Makes a version by adding and removing content.")
-        .body(Media::Fields, write_component("RepositoryAddRemoveContent", &fields(), false))
-        .answer(StatusCode::ACCEPTED, Component::of::<AsyncOperationResponse>())
+        .action(Method::POST, "modify/", "modify", repositories.permission("modify"), handler)
+        .summary(format!("Add and remove content of {}", repositories.kind.a_noun()))
+        .body(Media::Fields, request_component("RepositoryAddRemoveContent", &fields(), Mode::Whole))
+        .answer_task()
 }
 
 fn fields() -> [Field; 3] {
     [
-        Field::argument("add_content_units", Shape::Texts),
-        Field::argument("remove_content_units", Shape::Texts),
-        Field::argument("base_version", Shape::Version),
+        Field::argument("add_content_units", Texts),
+        Field::argument("remove_content_units", Texts),
+        Field::argument("base_version", Version),
     ]
 }
 
-async fn run(repositories: &Viewset, mut request: Request) -> Result<Response> {
-    let repository = request.id()?;
-    find(repositories, &request, repository).await?;
+async fn run<D: Details<Row>>(
+    repositories: &Resource<Repositories<D>>,
+    mut request: Request,
+) -> Result<Response> {
+    let repository = repositories.id(&request).await?;
     let form = request.fields().await?;
-    let values = Values::read(&request.context, request.domain(), &fields(), &form).await?;
-    let remove = texts(&values, "remove_content_units");
+    let values = Values::read(&request.reader(), &fields(), &form, Mode::Whole).await?;
+    let remove = values.texts("remove_content_units");
     let remove = match remove.contains(&"*") {
         true if remove.len() > 1 => {
             let message = "Cannot supply content units and '*'.";
@@ -52,34 +52,30 @@ async fn run(repositories: &Viewset, mut request: Request) -> Result<Response> {
         true => Removal::All,
         false => Removal::Units(units(&request, "remove_content_units", &remove).await?),
     };
-    let add = units(&request, "add_content_units", &texts(&values, "add_content_units")).await?;
-    let base_version = match values.id("base_version") {
+    let add = units(&request, "add_content_units", &values.texts("add_content_units")).await?;
+    let base_version = match values.id::<repository_version::Entity>("base_version") {
         Some(version) => Some(number_of(&request, repository, version).await?),
         None => None,
     };
-    let pulp_type = repositories.kind.pulp_type.to_owned();
-    request.dispatch(&AddAndRemove { repository, pulp_type, add, remove, base_version }).await
+    check_types(repositories.kind, &request, &add).await?;
+    let (model, repository) = (repositories.kind.model(), repository.key());
+    request.dispatch(&AddAndRemove { repository, model, add, remove, base_version }).await
 }
 
-fn texts<'a>(values: &'a Values, name: &str) -> Vec<&'a str> {
-    values.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// The ids of units; an error that names all that do not exist.
+/// The ids of units of the scope; an error that names all that do not exist.
 async fn units(request: &Request, field: &str, hrefs: &[&str]) -> Result<Vec<Uuid>> {
     let ids: Vec<Option<Uuid>> = hrefs
         .iter()
-        .map(|href| match Reference::parse(href) {
+        .map(|href| match request.links.parse(href) {
             Some(Reference::Object { kind, id }) if kind.table == "content" => Some(id),
             _ => None,
         })
         .collect();
     let known: Vec<Uuid> = ids.iter().flatten().copied().collect();
-    let sql = "SELECT pulp_id FROM content WHERE pulp_id = ANY($1) AND pulp_domain_id = $2";
-    let values = [known.clone().into(), request.domain().into()];
-    let rows = request.context.pulp.db.query_all_raw(db::sql(sql, values)).await?;
-    let found: std::collections::HashSet<Uuid> =
-        rows.iter().map(|row| row.try_get("", "pulp_id")).collect::<Result<_, _>>()?;
+    let rows = request.scope.rows::<content::Entity>();
+    let rows = rows.filter(content::Column::PulpId.is_in(known.iter().copied())).select_only();
+    let found: Vec<Uuid> = rows.column(content::Column::PulpId).into_tuple().all(request.db()).await?;
+    let found: HashSet<Uuid> = found.into_iter().collect();
     let missing: Vec<&str> = hrefs
         .iter()
         .zip(&ids)
@@ -95,10 +91,22 @@ async fn units(request: &Request, field: &str, hrefs: &[&str]) -> Result<Vec<Uui
     }
 }
 
-async fn number_of(request: &Request, repository: Uuid, version: Uuid) -> Result<i32> {
-    let sql = "SELECT number FROM repository_version WHERE pulp_id = $1 AND repository_id = $2";
-    let row =
-        request.context.pulp.db.query_one_raw(db::sql(sql, [version.into(), repository.into()])).await?;
+/// Refuses units of types that the repository does not take.
+async fn check_types(kind: &Kind, request: &Request, units: &[Uuid]) -> Result<()> {
+    let Some(types) = request.context.repository_types.of(kind.type_name()) else { return Ok(()) };
+    let foreign = types.foreign(request.db(), units).await?;
+    let Some(unit) = foreign.first() else { return Ok(()) };
+    let message = format!("{} repositories do not take {} content", kind.noun(), unit.pulp_type);
+    Err(Error::field("add_content_units", message))
+}
+
+async fn number_of(
+    request: &Request,
+    repository: entities::Id<repository::Entity>,
+    version: entities::Id<repository_version::Entity>,
+) -> Result<i32> {
+    let row = request.scope.find::<repository_version::Entity>(request.db(), version.key()).await?;
+    let row = row.filter(|row| row.repository_id == repository.key());
     let other = || Error::field("base_version", "base_version must be a version of this repository.");
-    Ok(row.ok_or_else(other)?.try_get("", "number")?)
+    Ok(row.ok_or_else(other)?.number)
 }

@@ -3,139 +3,186 @@
 use std::sync::Arc;
 
 use ::api::endpoint::Media;
-use ::api::field::{Field, Shape, Values, identity, labels, write_component};
-use ::api::request::AsyncOperationResponse;
-use ::api::schema::Component;
+use ::api::field::{Field, File, Mode, Reference, Values, request_component};
+use ::api::view::Link;
+use ::api::views::content::{Common, files};
 use ::api::views::remotes::rules::check_url;
 use ::api::views::{artifacts, content};
-use ::api::{Endpoint, Request, Response, Viewset, filter, sql, viewset};
+use ::api::{Endpoint, Reader, Request, Resource, Response, View, filter, resource};
 use ::entities::checksum::Algorithm;
-use ::entities::{Error, Result};
-use http::{Method, StatusCode};
-use serde_json::Value;
+use ::entities::content::{Column, Entity, Model};
+use ::entities::{Error, Result, artifact, repository, upload};
+use http::Method;
+use sea_orm::{EntityTrait, FromQueryResult, JoinType, QuerySelect, Select};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tasking::relative_path;
+use utoipa::ToSchema;
 
+use crate::entities::file_content;
+use crate::kinds;
 use crate::tasks::create_content::{CreateContent, Source};
-use crate::{kinds, manifest};
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    content: Model,
+    relative_path: String,
+    sha256: String,
+}
+
+/// A file as clients see it: digests are those of the bytes we hold, else as the remote announces them.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    #[serde(flatten)]
+    common: Common,
+    artifact: Option<Link>,
+    relative_path: String,
+    md5: Option<String>,
+    sha1: Option<String>,
+    sha224: Option<String>,
+    sha256: String,
+    sha384: Option<String>,
+    sha512: Option<String>,
+}
+
+struct Files;
+
+impl View for Files {
+    type Entity = Entity;
+    type Row = Row;
+    type Body = Body;
+
+    fn select(rows: Select<Entity>) -> Select<Entity> {
+        rows.columns([file_content::Column::RelativePath, file_content::Column::Sha256])
+    }
+
+    async fn show(rows: Vec<Row>, reader: &Reader<'_>) -> Result<Vec<Body>> {
+        let mut files = files(rows.iter().map(|row| row.content.pulp_id), reader).await?;
+        let show = |row: Row| {
+            let file = files.remove(&row.content.pulp_id).unwrap_or_default().into_iter().next();
+            let artifact = file.as_ref().and_then(|file| file.link(reader));
+            let digests = file.map(|file| file.digests).unwrap_or_default();
+            let digest = |algorithm| digests.get(algorithm).map(str::to_owned);
+            Body {
+                common: Common::of(row.content, reader),
+                artifact,
+                relative_path: row.relative_path,
+                md5: digest(Algorithm::Md5),
+                sha1: digest(Algorithm::Sha1),
+                sha224: digest(Algorithm::Sha224),
+                sha256: row.sha256,
+                sha384: digest(Algorithm::Sha384),
+                sha512: digest(Algorithm::Sha512),
+            }
+        };
+        Ok(rows.into_iter().map(show).collect())
+    }
+}
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let files = Arc::new(viewset());
-    let mut endpoints = vec![viewset::list(&files), viewset::read(&files), creation(&files)];
-    endpoints.extend(viewset::labels(&files));
+    let files = Arc::new(resource());
+    let mut endpoints = vec![resource::list(&files), resource::read(&files), creation(&files)];
+    endpoints.extend(resource::labels(&files));
     endpoints
 }
 
-fn viewset() -> Viewset {
-    let artifact = format!(
-        "(SELECT {} FROM content_artifact AS c WHERE c.content_id = t.pulp_id LIMIT 1)",
-        sql::related("artifact", "c.artifact_id")
-    );
-    let mut fields = identity("content");
-    fields.push(labels());
-    fields.push(Field::shown("artifact", Shape::Reference("artifact"), artifact));
-    fields.push(Field {
-        required: true,
-        ..Field::shown("relative_path", Shape::Text(None), "f.relative_path")
-    });
-    fields.extend(
-        Algorithm::ALL
-            .map(|algorithm| Field::shown(algorithm.as_str(), Shape::Text(None), digest(algorithm))),
-    );
+fn resource() -> Resource<Files> {
     let mut filters = content::filters();
-    filters.extend(filter::names("relative_path", "f.relative_path"));
-    filters.extend(filter::texts("sha256", "f.sha256", &[""]));
-    filters.extend(filter::texts("digest", "f.sha256", &[""]));
-    let mut viewset = Viewset {
-        fields,
-        filters,
-        from: "content AS t JOIN file_content AS f ON f.content_id = t.pulp_id".to_owned(),
-        ..Viewset::new(
-            &kinds::CONTENT,
-            "content_file_files",
-            "file.FileContent",
-            "Content: Files",
-            "file_file_content_href",
-        )
-    }
-    .ordered_by(&[
-        "pulp_created",
-        "pulp_id",
-        "pulp_labels",
-        "pulp_last_updated",
-        "pulp_type",
-        "timestamp_of_interest",
-    ]);
-    viewset.orderings.push(("relative_path", "f.relative_path".into()));
-    viewset.orderings.push(("digest", "f.sha256".into()));
-    viewset
+    filters.extend(filter::names("relative_path", file_content::Column::RelativePath));
+    filters.extend(filter::texts("sha256", file_content::Column::Sha256, &[""]));
+    filters.extend(filter::texts("digest", file_content::Column::Sha256, &[""]));
+    Resource { fields: fields(), filters, ..Resource::new(&kinds::CONTENT) }
+        .with(|rows| {
+            let details = Entity::belongs_to(file_content::Entity)
+                .from(Column::PulpId)
+                .to(file_content::Column::ContentId);
+            rows.join(JoinType::InnerJoin, details.into())
+        })
+        .ordered_by([
+            ("pulp_created", Column::PulpCreated),
+            ("pulp_id", Column::PulpId),
+            ("pulp_labels", Column::PulpLabels),
+            ("pulp_last_updated", Column::PulpLastUpdated),
+            ("pulp_type", Column::PulpType),
+            ("timestamp_of_interest", Column::TimestampOfInterest),
+        ])
+        .ordered_by([
+            ("digest", file_content::Column::Sha256),
+            ("relative_path", file_content::Column::RelativePath),
+        ])
 }
 
-/// A digest of the bytes: of those we hold, else as the remote announces it.
-fn digest(algorithm: Algorithm) -> String {
-    match algorithm {
-        Algorithm::Sha256 => "f.sha256".to_owned(),
-        other => format!(
-            "(SELECT coalesce(a.{name}, (SELECT max(r.{name}) FROM remote_artifact AS r
-                                         WHERE r.content_artifact_id = c.pulp_id))
-              FROM content_artifact AS c LEFT JOIN artifact AS a ON a.pulp_id = c.artifact_id
-              WHERE c.content_id = t.pulp_id LIMIT 1)",
-            name = other.as_str()
-        ),
-    }
-}
-
-fn fields() -> [Field; 7] {
-    [
-        Field::argument("repository", Shape::Object(&kinds::REPOSITORY)),
-        Field { output: None, ..labels() },
-        Field::argument("artifact", Shape::Reference("artifact")),
-        Field::argument("relative_path", Shape::Text(None)).required(),
-        Field::argument("file", Shape::File),
-        Field::argument("upload", Shape::Reference("upload")),
-        Field::argument("file_url", Shape::Text(None)),
+fn fields() -> Vec<Field> {
+    vec![
+        Field::argument("repository", Reference::<repository::Entity>::of(&kinds::REPOSITORY)),
+        Field::labels(),
+        Field::argument("artifact", Reference::<artifact::Entity>::any()),
+        Field::text("relative_path").required(),
+        Field::argument("file", File),
+        Field::argument("upload", Reference::<upload::Entity>::any()),
+        Field::text("file_url"),
     ]
 }
 
-fn creation(files: &Arc<Viewset>) -> Endpoint {
-    Endpoint::new(Method::POST, files.path.clone(), "content_file_files_create", files.tag, create)
-        .summary("Makes one of bytes that are uploaded, stored or to be downloaded.")
-        .body(Media::Files, write_component(files.schema, &fields(), false))
-        .answer(StatusCode::ACCEPTED, Component::of::<AsyncOperationResponse>())
+fn creation(files: &Resource<Files>) -> Endpoint {
+    let operation = "content_file_files_create";
+    Endpoint::new(
+        Method::POST,
+        files.path.clone(),
+        operation,
+        files.tag.clone(),
+        files.permission("add"),
+        create,
+    )
+    .summary("Create a file content unit from an upload, an artifact or a URL")
+    .body(Media::Files, request_component(&files.schema, &files.fields, Mode::Whole))
+    .answer_task()
 }
 
 async fn create(mut request: Request) -> Result<Response> {
     let mut form = request.form().await?;
-    let values = Values::read(&request.context, request.domain(), &fields(), &form).await?;
+    let values = Values::read(&request.reader(), &fields(), &form, Mode::Whole).await?;
     let relative_path = values.text("relative_path").unwrap_or_default().to_owned();
-    manifest::check_path(&relative_path).map_err(|error| Error::field("relative_path", error.to_string()))?;
-    let file = form.take_file("file");
-    let given =
-        [values.id("artifact").is_some(), values.id("upload").is_some(), values.text("file_url").is_some()];
-    if given.into_iter().chain([file.is_some()]).filter(|given| *given).count() != 1 {
-        let message = "Exactly one of 'file', 'artifact', 'upload' and 'file_url' has to be specified.";
-        return Err(Error::object(message));
-    }
-    let source = match (file, values.id("artifact"), values.id("upload")) {
-        (Some(staged), _, _) => Source::Artifact(artifacts::store(&request, staged).await?),
-        (None, Some(artifact), _) => Source::Artifact(artifact),
-        (None, None, Some(upload)) => Source::Upload(upload),
-        (None, None, None) => {
-            let url = values.text("file_url").unwrap_or_default();
-            check_url("file_url", url, &request.context.pulp.settings.allowed_import_paths)?;
-            Source::Url(url.to_owned())
+    relative_path::check(&relative_path).map_err(|error| Error::field("relative_path", error.to_string()))?;
+    let source = match given(&values, form.take_file("file"))? {
+        Given::File(staged) => Source::Artifact(artifacts::store(&request, staged).await?),
+        Given::Stored(source) => source,
+        Given::Url(url) => {
+            check_url("file_url", &url, &request.context.pulp.settings.allowed_import_paths)?;
+            Source::Url(url)
         }
     };
-    let pulp_labels = match values.get("pulp_labels") {
-        Some(Value::Object(labels)) => labels.clone(),
-        _ => serde_json::Map::new(),
-    };
-    let repository = values.id("repository");
+    let pulp_labels = values.get("pulp_labels").and_then(Value::as_object).cloned();
     request
         .dispatch(&CreateContent {
             relative_path,
             source,
             expected: Default::default(),
-            repository,
-            pulp_labels,
+            repository: values.id::<repository::Entity>("repository").map(|id| id.key()),
+            pulp_labels: pulp_labels.unwrap_or_else(Map::new),
         })
         .await
+}
+
+/// The one place where the bytes are.
+enum Given {
+    File(::entities::storage::Staged),
+    Stored(Source),
+    Url(String),
+}
+
+fn given(values: &Values, file: Option<::entities::storage::Staged>) -> Result<Given> {
+    let artifact = values.id::<artifact::Entity>("artifact").map(|id| Source::Artifact(id.key()));
+    let upload = values.id::<upload::Entity>("upload").map(|id| Source::Upload(id.key()));
+    let url = values.text("file_url").map(str::to_owned);
+    let all =
+        [file.map(Given::File), artifact.map(Given::Stored), upload.map(Given::Stored), url.map(Given::Url)];
+    let mut all = all.into_iter().flatten();
+    match (all.next(), all.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(Error::object(
+            "Exactly one of 'file', 'artifact', 'upload' and 'file_url' has to be specified.",
+        )),
+    }
 }

@@ -2,30 +2,45 @@
 
 use std::sync::Arc;
 
-use ::api::field::{Field, Shape};
-use ::api::views::distributions;
-use ::api::{Endpoint, Viewset, viewset};
+use ::api::field::{Boolean, Field, Reference};
+use ::api::view::{Details, Link};
+use ::api::views::distributions::{self, Distributions, Row};
+use ::api::{Endpoint, Reader, Resource, resource};
+use ::entities::{Result, publication};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::kinds;
 
+/// What is special to distributions of files.
+#[derive(Debug, Serialize, ToSchema)]
+struct FileDistribution {
+    publication: Option<Link>,
+    checkpoint: bool,
+}
+
+impl Details<Row> for FileDistribution {
+    fn of(row: &Row, reader: &Reader<'_>) -> Result<FileDistribution> {
+        Ok(FileDistribution { publication: row.publication(reader), checkpoint: row.distribution.checkpoint })
+    }
+}
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut distributions = distributions::viewset(Viewset::new(
-        &kinds::DISTRIBUTION,
-        "distributions_file_file",
-        "file.FileDistribution",
-        "Distributions: File",
-        "file_file_distribution_href",
-    ));
-    distributions.fields.push(Field::reference("publication", "publication", "publication_id"));
-    distributions.fields.push(Field::new("checkpoint", Shape::Boolean));
+    let mut distributions: Resource<Distributions<FileDistribution>> =
+        distributions::resource(&kinds::DISTRIBUTION);
+    let publication = Reference::<publication::Entity>::any();
+    distributions.fields.extend([
+        Field::new("publication", publication).in_column("publication_id").nullable(),
+        Field::new("checkpoint", Boolean),
+    ]);
     let distributions = Arc::new(distributions);
     let mut endpoints = vec![
-        viewset::list(&distributions),
-        viewset::create_in_task(&distributions),
-        viewset::read(&distributions),
-        viewset::destroy(&distributions),
+        resource::list(&distributions),
+        resource::create_in_task(&distributions),
+        resource::read(&distributions),
+        resource::destroy_in_task(&distributions),
     ];
-    endpoints.extend(viewset::updates(&distributions));
-    endpoints.extend(viewset::labels(&distributions));
+    endpoints.extend(resource::updates_in_task(&distributions));
+    endpoints.extend(resource::labels(&distributions));
     endpoints
 }

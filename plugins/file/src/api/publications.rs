@@ -3,59 +3,73 @@
 use std::sync::Arc;
 
 use ::api::endpoint::Media;
-use ::api::field::{Field, Shape, Values, write_component};
-use ::api::request::AsyncOperationResponse;
-use ::api::schema::Component;
-use ::api::views::publications;
-use ::api::{Endpoint, Request, Response, Viewset, viewset};
+use ::api::field::{Boolean, Field, Mode, Values, request_component};
+use ::api::resource::sharing;
+use ::api::view::{Details, Link};
+use ::api::views::publications::{self, Publications, Row};
+use ::api::{Endpoint, Reader, Request, Resource, Response, resource};
 use ::entities::Result;
-use http::{Method, StatusCode};
+use http::Method;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::details::MANIFEST;
+use crate::details::{MANIFEST, PublicationDetails};
 use crate::kinds;
 use crate::tasks::publish::Publish;
 
+/// What is special to publications of files.
+#[derive(Debug, Serialize, ToSchema)]
+struct FilePublication {
+    distributions: Vec<Link>,
+    manifest: Option<String>,
+    checkpoint: bool,
+}
+
+impl Details<Row> for FilePublication {
+    fn of(row: &Row, _reader: &Reader<'_>) -> Result<FilePublication> {
+        let PublicationDetails { manifest } = PublicationDetails::of(&row.publication)?;
+        let checkpoint = row.publication.checkpoint;
+        Ok(FilePublication { distributions: row.distributions(), manifest, checkpoint })
+    }
+}
+
+type Files = Resource<Publications<FilePublication>>;
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut publications = publications::viewset(Viewset::new(
-        &kinds::PUBLICATION,
-        "publications_file_file",
-        "file.FilePublication",
-        "Publications: File",
-        "file_file_publication_href",
-    ));
-    publications.fields.push(Field::text("manifest").nullable().default(MANIFEST).detail());
-    publications.fields.push(Field::new("checkpoint", Shape::Boolean));
+    let mut publications: Files = publications::resource(&kinds::PUBLICATION);
+    publications.fields.extend([
+        Field::text("manifest").nullable().default(MANIFEST).detail(),
+        Field::new("checkpoint", Boolean),
+    ]);
     let publications = Arc::new(publications);
     vec![
-        viewset::list(&publications),
-        viewset::read(&publications),
+        resource::list(&publications),
+        resource::read(&publications),
         creation(&publications),
-        publications::deletion(&publications),
+        resource::destroy(&publications),
     ]
 }
 
-fn creation(publications: &Arc<Viewset>) -> Endpoint {
-    let shared = publications.clone();
-    let handler = move |request: Request| {
-        let publications = shared.clone();
-        async move { create(&publications, request).await }
-    };
-    let body = write_component(publications.schema, &publications.fields, false);
+fn creation(publications: &Arc<Files>) -> Endpoint {
+    let handler = sharing(publications, async |publications: Arc<Files>, request: Request| {
+        create(&publications, request).await
+    });
     Endpoint::new(
         Method::POST,
         publications.path.clone(),
         "publications_file_file_create",
-        publications.tag,
+        publications.tag.clone(),
+        publications.permission("add"),
         handler,
     )
-    .summary("Publishes a version.")
-    .body(Media::Fields, body)
-    .answer(StatusCode::ACCEPTED, Component::of::<AsyncOperationResponse>())
+    .summary("Publish a version of a file repository")
+    .body(Media::Fields, request_component(&publications.schema, &publications.fields, Mode::Whole))
+    .answer_task()
 }
 
-async fn create(publications: &Viewset, mut request: Request) -> Result<Response> {
+async fn create(publications: &Files, mut request: Request) -> Result<Response> {
     let form = request.fields().await?;
-    let values = Values::read(&request.context, request.domain(), &publications.fields, &form).await?;
+    let values = Values::read(&request.reader(), &publications.fields, &form, Mode::Whole).await?;
     let (repository, version) = publications::version_of(&request, &values, &kinds::REPOSITORY).await?;
     let manifest = values.text("manifest").map(str::to_owned);
     let checkpoint = values.is_true("checkpoint");

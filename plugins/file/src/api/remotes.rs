@@ -2,26 +2,21 @@
 
 use std::sync::Arc;
 
+use ::api::view::NoDetails;
 use ::api::views::remotes;
-use ::api::{Endpoint, Viewset, viewset};
+use ::api::{Endpoint, resource};
 
 use crate::kinds;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let remotes = Arc::new(remotes::viewset(Viewset::new(
-        &kinds::REMOTE,
-        "remotes_file_file",
-        "file.FileRemote",
-        "Remotes: File",
-        "file_file_remote_href",
-    )));
+    let remotes = Arc::new(remotes::resource::<NoDetails>(&kinds::REMOTE));
     let mut endpoints = vec![
-        viewset::list(&remotes),
-        viewset::create(&remotes),
-        viewset::read(&remotes),
-        viewset::destroy(&remotes),
+        resource::list(&remotes),
+        resource::create(&remotes),
+        resource::read(&remotes),
+        resource::destroy_in_task(&remotes),
     ];
-    endpoints.extend(viewset::updates(&remotes));
-    endpoints.extend(viewset::labels(&remotes));
+    endpoints.extend(resource::updates_in_task(&remotes));
+    endpoints.extend(resource::labels(&remotes));
     endpoints
 }

@@ -1,17 +1,16 @@
 //! Fields of requests: what is read, and what is said of what is wrong.
 
-use super::super::labels;
 use super::*;
+use crate::field::{Boolean, Choice, Integer};
 
 fn fields() -> Vec<Field> {
     vec![
         Field::text("name").required(),
         Field::text("description").nullable(),
-        Field::new("count", Shape::Integer(Some(1), None)).nullable(),
-        Field::new("flag", Shape::Boolean).default(false),
-        Field::new("policy", Shape::Choice("Policy", &["immediate", "on_demand"])),
-        labels(),
-        Field::shown("pulp_href", Shape::Text(None), "t.pulp_href"),
+        Field::new("count", Integer { low: Some(1), high: None }).nullable(),
+        Field::new("flag", Boolean).default(false),
+        Field::new("policy", Choice { name: "Policy", words: &["immediate", "on_demand"] }),
+        Field::labels(),
     ]
 }
 
