@@ -6,7 +6,6 @@
 pub mod auth;
 pub mod body;
 pub mod context;
-pub mod correlation;
 pub mod endpoint;
 pub mod field;
 pub mod filter;
@@ -34,7 +33,7 @@ pub use reader::Reader;
 pub use request::Request;
 pub use resource::Resource;
 pub use response::Response;
-pub use serve::serve;
+pub use serve::routes;
 pub use view::View;
 
 pub(crate) use entities::{Error, Result};

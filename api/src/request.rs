@@ -1,6 +1,7 @@
 //! What handlers are given.
 
 use entities::{Href, Links, Scope, kind};
+use front::RequestInfo;
 use http::HeaderMap;
 use http::StatusCode;
 use sea_orm::DatabaseConnection;
@@ -26,8 +27,8 @@ pub struct Request {
     pub scope: Scope,
     /// How objects are called for this client.
     pub links: Links,
-    /// The correlation id.
-    pub cid: String,
+    /// The correlation id, and where the request comes from.
+    pub info: RequestInfo,
     /// The path, without the query.
     pub path: String,
     /// What stands for the `{…}` of the endpoint's path, in order.
@@ -95,7 +96,7 @@ impl Request {
         Origin {
             domain: self.scope.domain(),
             user: self.scope.user(),
-            logging_cid: self.cid.clone(),
+            logging_cid: self.info.correlation_id.clone(),
             parent: None,
             group: None,
         }
@@ -110,14 +111,9 @@ impl Request {
 
     /// The address of this request with another query, as the client sees it: for `next` and `previous`.
     pub fn url(&self, query: &str) -> String {
-        let scheme = match self.header("x-forwarded-proto") {
-            Some("https") => "https",
-            _ => "http",
-        };
-        let host = self.header("host").unwrap_or("localhost");
         match query {
-            "" => format!("{scheme}://{host}{}", self.path),
-            query => format!("{scheme}://{host}{}?{query}", self.path),
+            "" => self.info.url(&self.path),
+            query => self.info.url(&format!("{}?{query}", self.path)),
         }
     }
 }

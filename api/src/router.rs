@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use entities::{Links, Scope};
+use front::RequestInfo;
 use futures_util::TryStreamExt;
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
-use tracing::Instrument;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::{Filter, Reply};
@@ -20,7 +19,7 @@ use crate::body::Body;
 use crate::endpoint::Base;
 use crate::query::Query;
 use crate::response::{self, Response};
-use crate::{Context, Endpoint, Request, correlation, problem};
+use crate::{Context, Endpoint, Request, problem};
 
 /// The endpoints of every path.
 struct Routes {
@@ -42,13 +41,11 @@ pub(crate) fn filter(context: Context, endpoints: Vec<Endpoint>) -> anyhow::Resu
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<RequestInfo>())
         .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
-            let (routes, cid) = (routes.clone(), correlation_id(&headers));
-            let path = path.as_str().to_owned();
-            let answer =
-                answer(routes, method.clone(), path.clone(), query, headers, read(body), cid.clone());
-            observe(method, path, cid, answer)
+        .then(move |method, path: FullPath, query, headers, info, body| {
+            let (routes, path) = (routes.clone(), path.as_str().to_owned());
+            async move { finish(answer(routes, method, path, query, headers, info, read(body)).await) }
         });
     Ok(filter.boxed())
 }
@@ -76,8 +73,8 @@ async fn answer(
     path: String,
     query: String,
     headers: HeaderMap,
+    info: RequestInfo,
     body: Body,
-    cid: String,
 ) -> Response {
     let links = links(&routes.context, &headers);
     let own = routes.context.pulp.links.root();
@@ -95,7 +92,7 @@ async fn answer(
         user: None,
         scope: Scope::of_request(None, false),
         links,
-        cid,
+        info,
         path,
         segments,
         query: Query::parse(&query),
@@ -138,32 +135,21 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
         return Ok(problem::method_not_allowed(method, &allowed.join(", ")));
     };
     endpoint.permission.check(request.user.as_ref())?;
-    endpoint.call(request).await
+    let user = request.user.as_ref().map(|user| front::User(user.username.clone()));
+    let mut response = endpoint.call(request).await.unwrap_or_else(problem::answer);
+    // For the access log.
+    if let Some(user) = user {
+        response.extensions_mut().insert(user);
+    }
+    Ok(response)
 }
 
-/// Adds what every answer has, and writes the access log.
-async fn observe(
-    method: Method,
-    path: String,
-    cid: String,
-    answer: impl Future<Output = Response> + Send,
-) -> warp::reply::Response {
-    let begin = Instant::now();
-    let span = tracing::info_span!("request", cid);
-    async move {
-        let mut response = answer.await;
-        let headers = response.headers_mut();
-        if let Ok(cid) = HeaderValue::from_str(&cid) {
-            headers.insert(correlation::HEADER, cid);
-        }
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Correlation-ID"));
-        let ms = begin.elapsed().as_millis() as u64;
-        let status = response.status().as_u16();
-        tracing::info!(target: "access", %method, path = path, status, ms, cid, "request");
-        response.map(Vec::from).into_response()
-    }
-    .instrument(span)
-    .await
+/// Adds what every response has.
+fn finish(response: Response) -> warp::reply::Response {
+    let mut response = response.map(Vec::from).into_response();
+    let exposed = HeaderValue::from_static("Correlation-ID");
+    response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    response
 }
 
 /// The answer where no route matches: the same path with a slash if that exists (R01), else 404.
@@ -177,10 +163,6 @@ fn elsewhere(routes: &Routes, internal: &str, path: &str, query: &str) -> Respon
         response.headers_mut().insert(LOCATION, target);
     }
     response
-}
-
-fn correlation_id(headers: &HeaderMap) -> String {
-    correlation::accept(headers.get(correlation::HEADER).and_then(|value| value.to_str().ok()))
 }
 
 fn read<B: Buf>(

@@ -6,7 +6,6 @@
 
 mod conditions;
 mod context;
-mod correlation;
 mod handle;
 mod html;
 mod listing;
@@ -23,5 +22,5 @@ mod upstream;
 
 pub use plugin::{ContentPlugin, ContentRequest};
 pub use resolve::Distribution;
-pub use serve::serve;
+pub use serve::routes;
 pub use warp::reply::Response;

@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the REST API
-    Api(Bind),
+    Api(Serve),
     /// Serve content
-    Content(Bind),
+    Content(Serve),
     /// Run tasks
     Worker(Worker),
     /// Queues, workers and the leader
@@ -109,12 +109,17 @@ pub(crate) struct ResetAdminPassword {
     pub(crate) random: bool,
 }
 
-/// Where a server listens.
+/// Where a server listens, and which proxies it believes.
 #[derive(Args, Debug)]
-pub(crate) struct Bind {
-    /// Address and port to listen on; the system chooses if the port is 0
-    #[arg(short = 'b', long = "bind", value_name = "ADDR:PORT")]
-    pub(crate) address: Option<String>,
+pub(crate) struct Serve {
+    /// Where to listen; several can be given: ADDR:PORT, PORT (of 127.0.0.1), :PORT or *:PORT (of all IPv4
+    /// addresses), [::]:PORT (of IPv6, too), unix:PATH. The system chooses if the port is 0
+    #[arg(short, long, value_name = "ADDR:PORT")]
+    pub(crate) bind: Vec<front::Bind>,
+    /// The proxies whose Forwarded and X-Forwarded-For, -Proto and -Host are believed: addresses and networks
+    /// between commas, or * for all; clients of unix sockets always are
+    #[arg(long, value_name = "LIST", env = "FORWARDED_ALLOW_IPS", default_value = front::Trusted::DEFAULT)]
+    pub(crate) forwarded_allow_ips: front::Trusted,
 }
 
 /// Options of `worker`.

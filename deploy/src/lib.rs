@@ -19,6 +19,7 @@ mod logging;
 mod once;
 mod plugins;
 mod roles;
+mod server;
 mod services;
 mod signals;
 mod start;

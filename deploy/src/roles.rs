@@ -38,7 +38,6 @@ const SERVER_VALUES: &[&str] = &[
     "--limit-request-line",
     "--limit-request-fields",
     "--limit-request-field_size",
-    "--forwarded-allow-ips",
 ];
 const SERVER_SWITCHES: &[&str] = &["--preload", "--reload", "--capture-output"];
 const WORKER_SWITCHES: &[&str] = &["--reload", "--no-reload", "--no-burst"];

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tasking::Shutdown;
-use tokio_util::sync::CancellationToken;
 
 use crate::supervise::StopSignals;
 
@@ -37,29 +36,19 @@ pub(crate) fn worker(grace: Duration) -> anyhow::Result<Shutdown> {
 }
 
 /// A server's: the first signal lets requests under way end, the second one does not.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ServerStop {
-    /// What the signals ask for.
-    pub(crate) shutdown: Shutdown,
-    /// Fires with the first signal.
-    pub(crate) graceful: CancellationToken,
-}
-
-/// Listens for a server's signals.
 ///
 /// # Errors
 /// If the system refuses a handler.
-pub(crate) fn server() -> anyhow::Result<ServerStop> {
+pub(crate) fn server() -> anyhow::Result<Shutdown> {
     let mut signals = StopSignals::listen()?;
-    let stop = ServerStop::default();
-    let asked = stop.clone();
+    let shutdown = Shutdown::new();
+    let asked = shutdown.clone();
     tokio::spawn(async move {
         signals.next().await;
         tracing::info!("asked to stop: requests under way are finished first");
-        asked.shutdown.graceful();
-        asked.graceful.cancel();
+        asked.graceful();
         signals.next().await;
-        asked.shutdown.immediate();
+        asked.immediate();
     });
-    Ok(stop)
+    Ok(shutdown)
 }

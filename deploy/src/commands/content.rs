@@ -2,27 +2,42 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use entities::Settings;
+use front::{Bind, Front};
+use tasking::Tasks;
+use tasking::process::ProcessKind;
+use tokio_util::task::TaskTracker;
 
-use crate::arguments::Bind;
+use crate::arguments::Serve;
 use crate::plugins::Plugins;
+use crate::server::{self, Server};
 use crate::{signals, start};
 
-/// Where the content app listens if not told otherwise.
-const ADDRESS: &str = "127.0.0.1:24816";
+/// The port of 127.0.0.1 on which the content app listens if not told otherwise.
+const PORT: u16 = 24816;
 
 /// Serves until a signal.
 pub(crate) async fn run(
     settings: Arc<Settings>,
     plugins: Plugins,
-    options: Bind,
+    options: Serve,
 ) -> anyhow::Result<ExitCode> {
     let stop = signals::server()?;
     let serve = async {
         let pulp = start::open(settings, plugins, "pulpcore-content").await?;
-        let listener = start::bind(options.address.as_deref().unwrap_or(ADDRESS)).await?;
-        content::serve(pulp, plugins.content_services(), listener, stop.graceful.clone()).await
+        let listeners = server::bind(&options.bind, Bind::local(PORT)).await?;
+        let front = Front {
+            connections: 4096,
+            header_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(60),
+            trusted: options.forwarded_allow_ips,
+            background: TaskTracker::new(),
+        };
+        let routes = content::routes(pulp.clone(), plugins.content_services(), front.background.clone());
+        let tasks = Tasks::default();
+        Server { pulp, kind: ProcessKind::Content, tasks, front, routes, listeners }.run(&stop).await
     };
-    start::until(&stop, serve).await
+    server::until(&stop, serve).await
 }

@@ -1,7 +1,7 @@
 //! What a plugin is: one trait, and what its author needs.
 //!
-//! A plugin is a value that implements [`Plugin`]. Only its name has no default; a method is overridden for each
-//! thing that the plugin brings. An executable is a list of plugins, given to `deploy::main`:
+//! A plugin is a value that implements [`Plugin`]. Only its name has no default; a method is overridden for
+//! each thing that the plugin brings. An executable is a list of plugins, given to `deploy::main`:
 //!
 //! ```
 //! use plugin::{Plugin, PluginInfo, Tasks};
@@ -21,9 +21,9 @@
 //! assert_eq!(PLUGINS[0].tasks().names().count(), 0);
 //! ```
 //!
-//! The crates that the parts come from are here as well: [`api`] (endpoints), [`content`] (how bytes are served),
-//! [`entities`] (core's rows, settings, storage), [`migration`] (the schema) and [`tasking`] (tasks, the
-//! synchronisation of repositories, publications).
+//! The crates that the parts come from are here as well: [`api`] (endpoints), [`content`] (how bytes are
+//! served), [`entities`] (core's rows, settings, storage), [`migration`] (the schema) and [`tasking`] (tasks,
+//! the synchronisation of repositories, publications).
 
 pub use api::{self, Endpoint, PluginInfo};
 pub use content::{self, ContentPlugin};
