@@ -2,33 +2,35 @@
 
 use std::time::Duration;
 
-use rand::Rng;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-const FIRST: Duration = Duration::from_millis(20);
-const LONGEST: Duration = Duration::from_secs(2);
+/// The pauses before the jitter, which adds up to as much again.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(10))
+    .with_max_delay(LONGEST)
+    .without_max_times()
+    .with_jitter();
 
-/// The state of a series of attempts.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The state of a series of attempts without end.
 #[derive(Debug)]
-pub(crate) struct Backoff {
-    next: Duration,
-}
+pub(crate) struct Backoff(ExponentialBackoff);
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff { next: FIRST }
+        Backoff(PAUSES.build())
     }
 }
 
 impl Backoff {
-    /// Waits before the next attempt: 20 ms at first, 2 s at most, half of it random.
+    /// Waits before the next attempt: 20 ms at most at first, 2 s at most later, half of it random.
     pub(crate) async fn pause(&mut self) {
-        let pause = self.next.mul_f64(rand::rng().random_range(0.5..1.0));
-        self.next = (self.next * 2).min(LONGEST);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(self.0.next().unwrap_or(LONGEST)).await;
     }
 
-    /// Begins anew after a success.
+    /// Starts over after a success.
     pub(crate) fn reset(&mut self) {
-        self.next = FIRST;
+        *self = Backoff::default();
     }
 }

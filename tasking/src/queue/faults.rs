@@ -1,7 +1,10 @@
-//! Breaks the product on purpose, so that tests can show that they would notice.
+//! Fault injection: breaks the product on purpose, so that tests can show that they would notice.
 //!
-//! Only builds with debug assertions can be broken, by naming a breakage in `PULPCORE_FAULT`; in a release build
-//! there is nothing to switch.
+//! Not the crate `fail`: its registry and macros would be in release builds unless every crate above passed a
+//! feature on, and a fault here is one comparison that debug builds alone have.
+//!
+//! Only builds with debug assertions can be broken, by naming a breakage in `PULPCORE_FAULT`; in a release
+//! build there is nothing to switch.
 
 use std::time::Duration;
 
@@ -39,8 +42,8 @@ pub(crate) const fn on(_: Fault) -> bool {
     false
 }
 
-/// What [`Fault::LateEpoch`] does after the rows are read: leaves time for claims of the epoch before, then makes
-/// `epoch` the leader's.
+/// What [`Fault::LateEpoch`] does after the rows are read: leaves time for claims of the epoch before, then
+/// makes `epoch` the leader's.
 pub(crate) async fn increment_late(db: &DatabaseConnection, epoch: i64) -> Result<(), DbErr> {
     tokio::time::sleep(WINDOW).await;
     let sql = "SELECT become_leader(gen_random_uuid(), 'resource-manager', '{}', $1)";

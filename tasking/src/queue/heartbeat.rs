@@ -1,7 +1,7 @@
-//! I am alive: the beats of a process, on a thread and a database connection of their own.
+//! The heartbeat of a process, on a thread and a database connection of their own.
 //!
-//! Neither a busy runtime nor a used up pool holds a beat back. A beat is not worth a disk flush, so its session
-//! runs with `synchronous_commit = off`.
+//! Neither a busy runtime nor a used up pool holds a beat back. A beat is not worth a disk flush, so its
+//! session runs with `synchronous_commit = off`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,13 @@ use rustix::time::{ClockId, clock_gettime};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::queue::repeats::Repeats;
+
+/// One beat of the process `$1`; changes no row once it is reaped.
+const BEAT: &str = "UPDATE process_beat SET counter = counter + 1, last_heartbeat = clock_timestamp()
+                    WHERE process_id = $1
+                      AND EXISTS (SELECT 1 FROM process WHERE pulp_id = $1 AND gone_at IS NULL)";
 
 /// The beats of one process; they stop when this is dropped.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ pub(crate) struct Heartbeat {
 struct Shared {
     /// When the last beat that succeeded was sent, on the clock that counts suspension; milliseconds.
     last: AtomicU64,
-    /// Fires when the process turns out to be given up.
+    /// Fires when the process turns out to be reaped.
     gone: CancellationToken,
 }
 
@@ -52,7 +59,7 @@ impl Heartbeat {
         Duration::from_millis(now().saturating_sub(self.shared.last.load(Ordering::Acquire)))
     }
 
-    /// Fires when the process turns out to be given up.
+    /// Fires when the process turns out to be reaped.
     pub(crate) fn gone(&self) -> &CancellationToken {
         &self.shared.gone
     }
@@ -73,6 +80,7 @@ async fn beat_until(
 ) {
     let patience = interval.max(Duration::from_secs(1));
     let mut connection = None;
+    let failing = Repeats::default();
     loop {
         let sent = now();
         let opened = connection.is_some();
@@ -81,20 +89,27 @@ async fn beat_until(
             beaten = tokio::time::timeout(patience, beat(&mut connection, &settings, id)) => beaten,
         };
         match beaten {
-            Ok(Ok(true)) => shared.last.store(sent, Ordering::Release),
+            Ok(Ok(true)) => {
+                shared.last.store(sent, Ordering::Release);
+                failing.over();
+            }
             Ok(Ok(false)) => {
                 shared.gone.cancel();
                 return;
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "a heartbeat failed; it is tried again");
+                if let Some(times) = failing.due() {
+                    tracing::warn!(%error, times, "the heartbeat failed; retrying");
+                }
                 connection = None;
                 if opened {
                     continue;
                 }
             }
             Err(_) => {
-                tracing::warn!("a heartbeat was not answered in time; it is tried again");
+                if let Some(times) = failing.due() {
+                    tracing::warn!(times, "the heartbeat timed out; retrying");
+                }
                 connection = None;
             }
         }
@@ -106,7 +121,7 @@ async fn beat_until(
     }
 }
 
-/// One beat; false if the process is given up.
+/// One beat; false if the process is reaped.
 async fn beat(
     connection: &mut Option<DatabaseConnection>,
     settings: &Settings,
@@ -116,14 +131,16 @@ async fn beat(
         Some(connection) => connection,
         None => connection.insert(db::connect_for_beats(settings, &id.to_string()).await?),
     };
-    let sql = "UPDATE process_beat SET counter = counter + 1, last_heartbeat = clock_timestamp()
-               WHERE process_id = $1
-                 AND EXISTS (SELECT 1 FROM process WHERE pulp_id = $1 AND gone_at IS NULL)";
-    Ok(connection.execute_raw(db::sql(sql, [id.into()])).await?.rows_affected() > 0)
+    Ok(connection.execute_raw(db::sql(BEAT, [id.into()])).await?.rows_affected() > 0)
 }
 
 /// Milliseconds of the clock that counts suspension.
 fn now() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
     (time.tv_sec as u64) * 1000 + (time.tv_nsec as u64) / 1_000_000
+}
+
+/// How often a process beats that is reaped after `ttl` without a beat.
+pub(crate) fn beat_interval(ttl: Duration) -> Duration {
+    (ttl / 6).clamp(Duration::from_millis(20), Duration::from_secs(5))
 }

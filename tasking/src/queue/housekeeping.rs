@@ -1,6 +1,6 @@
-//! What the leader does beside routing, or without one the coordinator of the workers: deletes files that nobody wants any
-//! more, and the rows of processes that are long gone; and dispatches what schedules say. Another one doing the same at
-//! the same time does no harm.
+//! What the leader does beside routing, or without one the coordinator of the workers: deletes files of
+//! artifacts that are gone, and the rows of processes that are long gone; and dispatches what schedules say.
+//! Another one doing the same at the same time does no harm.
 
 use std::time::Duration;
 
@@ -31,12 +31,14 @@ async fn clean(pulp: Pulp) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         if let Err(error) = pulp.db.execute_raw(db::sql(FORGET, [])).await {
-            tracing::warn!(%error, "processes that are long gone cannot be forgotten yet");
+            tracing::warn!(%error, "cannot delete the rows of processes that are long gone; will be retried");
         }
         match tombstone::collect(&pulp, grace).await {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, "deleted the files of artifacts that are gone"),
-            Err(error) => tracing::warn!(%error, "files of artifacts that are gone cannot be deleted yet"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot delete the files of artifacts that are gone; will be retried")
+            }
         }
         if !pulp.settings.tmpfile_protection_time.is_zero() {
             continue;
@@ -44,7 +46,9 @@ async fn clean(pulp: Pulp) {
         match pulp.storage.sweep_staging(ABANDONED).await {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, "deleted unfinished files of dead writers"),
-            Err(error) => tracing::warn!(%error, "unfinished files of dead writers cannot be deleted yet"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot delete unfinished files of dead writers; will be retried")
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What is going on: the state of queues, workers, leader and tasks, why tasks wait, what is wrong, and mending it.
+//! Inspection: the state of queues, workers, leader and tasks, why tasks wait, what is wrong, and repairing
+//! it.
 //!
-//! Looking changes nothing, and costs one pass over the unfinished tasks at most. Only [`Inspector::repair`] writes,
-//! and nothing that a live process owns.
+//! Looking changes nothing, and costs one pass over the unfinished tasks at most. Only [`Inspector::repair`]
+//! writes, and nothing that a live process owns.
 
 mod diagnosis;
 mod examination;
@@ -19,11 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entities::settings::WorkerStyle;
 use entities::{Settings, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::DatabaseConnection;
 
 use crate::queue::redis_style::{ConnectionManager, Redis};
+use crate::queue::rows;
+use crate::queue::style::Style;
 
 pub use crate::queue::redis_style::rejected::Rejected;
 pub use diagnosis::{Diagnosis, TaskView};
@@ -32,6 +34,9 @@ pub use overview::{
     LeaderView, LeaseView, Overview, QueueView, RedisView, RunningTask, WorkerState, WorkerView,
 };
 pub use reason::{Blocker, Reason, Span};
+
+/// The time by the clock of Postgres.
+const NOW: &str = "SELECT clock_timestamp()";
 
 /// Looks at an installation.
 #[derive(Debug)]
@@ -47,8 +52,8 @@ impl Inspector {
     /// # Errors
     /// If the address of Redis cannot be read.
     pub fn new(settings: Arc<Settings>, db: DatabaseConnection) -> anyhow::Result<Inspector> {
-        let redis = match (settings.worker_style, &settings.redis_url) {
-            (WorkerStyle::Redis, Some(_)) => {
+        let redis = match (Style::of(&settings), &settings.redis_url) {
+            (Style::Redis, Some(_)) => {
                 let redis = Redis::open(&settings)?;
                 let connection = redis.shared()?;
                 Some((redis, connection))
@@ -58,20 +63,22 @@ impl Inspector {
         Ok(Inspector { settings, db, redis })
     }
 
-    /// Whether tasks are routed by a resource manager over Redis.
-    fn is_routed(&self) -> bool {
-        self.settings.worker_style == WorkerStyle::Redis
+    fn style(&self) -> Style {
+        Style::of(&self.settings)
     }
 
-    /// How long a process may be silent before that is worth telling. It is given up after its whole time to live.
+    /// Whether tasks are routed by a resource manager over Redis.
+    fn is_routed(&self) -> bool {
+        self.style().is_routed()
+    }
+
+    /// How long a process may be silent before that is reported. It is reaped after its whole time to live.
     fn patience(&self) -> Duration {
         self.settings.worker_ttl / 3
     }
 
     async fn now(&self) -> anyhow::Result<DateTime<Utc>> {
-        let row = self.db.query_one_raw(db::sql("SELECT clock_timestamp() AS now", [])).await?;
-        let row = row.ok_or_else(|| anyhow::anyhow!("Postgres did not say what time it is"))?;
-        Ok(row.try_get("", "now")?)
+        Ok(rows::value(&self.db, db::sql(NOW, [])).await?)
     }
 }
 

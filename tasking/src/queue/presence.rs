@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Tasks;
 use crate::queue::process::{ProcessKind, Registration, default_name};
+use crate::queue::repeats::Repeats;
 
 /// Pause after the process could not be made known again.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long the end of the process may take to be noted.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A server that is known. A process that was given up, because it could not beat for a while, registers anew.
+/// A server that is known. A process that was reaped, because it could not beat for a while, registers again.
 #[derive(Debug)]
 pub struct Presence {
     end: CancellationToken,
@@ -39,7 +40,7 @@ impl Presence {
     pub async fn end(self) {
         self.end.cancel();
         if tokio::time::timeout(FAREWELL, self.kept).await.is_err() {
-            tracing::warn!("the end of this process could not be noted: the database does not answer");
+            tracing::warn!("recording that this process stops timed out; it will be reaped");
         }
     }
 }
@@ -63,12 +64,21 @@ async fn keep(
     loop {
         tokio::select! {
             () = end.cancelled() => break,
-            () = registration.gone().cancelled() => tracing::warn!("this process was given up, it registers anew"),
+            () = registration.gone().cancelled() => tracing::warn!("this process was declared missing; re-registering"),
         }
+        let failing = Repeats::default();
         registration = loop {
             match register(&pulp, kind, &tasks).await {
                 Ok(registration) => break registration,
-                Err(error) => tracing::warn!("this process cannot be registered: {error:#}"),
+                Err(error) => {
+                    if let Some(times) = failing.due() {
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            times,
+                            "cannot register this process; retrying"
+                        );
+                    }
+                }
             }
             tokio::select! {
                 () = end.cancelled() => return,
@@ -77,6 +87,6 @@ async fn keep(
         };
     }
     if let Err(error) = registration.stop().await {
-        tracing::warn!(%error, "the end of this process could not be noted");
+        tracing::warn!(%error, "cannot record that this process stops; it will be reaped");
     }
 }

@@ -1,11 +1,10 @@
-//! Who is who: the row and the heartbeat of a process.
+//! The row and the heartbeat of a process.
 //!
-//! A process is a UUID drawn at its start; its label, usually `<pid>@<host>`, is for people and for the name of its
-//! queue. A label in use is refused only while its holder's beat is seen to advance.
+//! A process is a UUID drawn at its start; its label, usually `<pid>@<host>`, is for people and for the name
+//! of its queue. A label in use is refused only while its holder's beat is seen to advance.
 
 use std::time::Duration;
 
-use entities::settings::WorkerStyle;
 use entities::{Error, Pulp, Result, db};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::time::Instant;
@@ -13,15 +12,30 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::queue::backoff::Backoff;
-use crate::queue::heartbeat::Heartbeat;
-use crate::queue::reaper;
-use crate::queue::style;
+use crate::queue::heartbeat::{Heartbeat, beat_interval};
+use crate::queue::style::Style;
+use crate::queue::{guard, rows};
 
 /// The label under which the resource manager that leads is listed.
 pub const RESOURCE_MANAGER: &str = "resource-manager";
 
-/// How long a process tries to say that it stops.
+/// How long a process tries to record that it stops.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Registers a process with its heartbeat, unless a live one of its kind has its name.
+const REGISTER: &str = "WITH process AS (
+                            INSERT INTO process (pulp_id, kind, name, versions, tasks, style)
+                            VALUES ($1, $2, $3, $4, $5, $6)
+                            ON CONFLICT (kind, name) WHERE gone_at IS NULL DO NOTHING RETURNING pulp_id)
+                        INSERT INTO process_beat (process_id) SELECT pulp_id FROM process";
+
+/// The live process of a kind and name, with its heartbeat.
+const HOLDER: &str = "SELECT pulp_id, counter FROM process JOIN process_beat ON process_id = pulp_id
+                      WHERE kind = $1 AND name = $2 AND gone_at IS NULL";
+
+/// Records that a process has stopped.
+const STOP: &str = "UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
+                    WHERE pulp_id = $1 AND gone_at IS NULL";
 
 /// What a process is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +62,8 @@ impl ProcessKind {
     }
 }
 
-/// A process that is known to the others. Dropped without [`Registration::stop`], it falls silent, and is given up by
-/// the others after its time to live.
+/// A process that is registered. Dropped without [`Registration::stop`], its heartbeat stops, and it is
+/// reaped after its time to live.
 #[derive(Debug)]
 pub struct Registration {
     id: Uuid,
@@ -58,12 +72,11 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Makes the process known as `name`, with the names of the `tasks` that it can run, and begins to beat. `ttl` is
-    /// how long the others take its silence.
+    /// Makes the process known as `name`, with the names of the `tasks` that it can run, and begins to beat.
+    /// `ttl` is how long the others take its silence.
     ///
-    /// # Errors
-    /// [`Error::Conflict`] if a process of this kind and name is alive, or a worker of the other style of tasking. If one is listed but silent, this waits for
-    /// `ttl` and then replaces it.
+    /// # Errors [`Error::Conflict`] if a process of this kind and name is alive, or a worker of the other
+    /// style of tasking. If one is listed but silent, this waits for `ttl` and then replaces it.
     pub async fn start(
         pulp: &Pulp,
         kind: ProcessKind,
@@ -72,12 +85,12 @@ impl Registration {
         ttl: Duration,
     ) -> anyhow::Result<Registration> {
         let id = Uuid::new_v4();
-        let style = pulp.settings.worker_style;
+        let style = Style::of(&pulp.settings);
         loop {
             match insert(&pulp.db, id, kind, name, tasks, style).await {
                 Ok(true) => break,
                 Ok(false) => replace_silent(&pulp.db, kind, name, ttl, style).await?,
-                Err(error) if style::is_refusal(&error) => style::make_way(&pulp.db, style, ttl).await?,
+                Err(error) if guard::is_refusal(&error) => guard::make_way(&pulp.db, style, ttl).await?,
                 Err(error) => return Err(Error::from(error).into()),
             }
         }
@@ -95,7 +108,7 @@ impl Registration {
         self.id
     }
 
-    /// Fires when somebody has given the process up: nothing it does counts any more.
+    /// Fires when the process was reaped: nothing it does counts any more.
     pub fn gone(&self) -> &CancellationToken {
         self.heartbeat.gone()
     }
@@ -105,18 +118,16 @@ impl Registration {
         self.heartbeat.silence()
     }
 
-    /// Says that the process stops, so that nobody waits for it. A broken connection is no reason to leave without a
-    /// word: it is tried again for some seconds.
+    /// Records that the process stops, so that no other waits for it. A broken connection is no reason to
+    /// leave without a word: it is tried again for some seconds.
     ///
     /// # Errors
     /// If the database does not take it in time.
     pub async fn stop(self) -> Result<()> {
-        let sql = "UPDATE process SET gone_at = clock_timestamp(), pulp_last_updated = clock_timestamp()
-                   WHERE pulp_id = $1 AND gone_at IS NULL";
         let said = async {
             let mut backoff = Backoff::default();
             loop {
-                match self.db.execute_raw(db::sql(sql, [self.id.into()])).await {
+                match self.db.execute_raw(db::sql(STOP, [self.id.into()])).await {
                     Err(error) if db::is_passing(&error) => backoff.pause().await,
                     other => return other,
                 }
@@ -142,11 +153,6 @@ fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
-/// How often a process beats whose silence is taken for `ttl`.
-pub(crate) fn beat_interval(ttl: Duration) -> Duration {
-    (ttl / 6).clamp(Duration::from_millis(20), Duration::from_secs(5))
-}
-
 /// What a process says about its components.
 pub(crate) fn versions() -> serde_json::Value {
     serde_json::json!({ "core": entities::API_LEVEL })
@@ -159,34 +165,27 @@ async fn insert(
     kind: ProcessKind,
     name: &str,
     tasks: &[&str],
-    style: WorkerStyle,
+    style: Style,
 ) -> Result<bool, DbErr> {
     let tasks: Vec<String> = tasks.iter().map(|name| (*name).to_owned()).collect();
-    let sql = "WITH process AS (
-                   INSERT INTO process (pulp_id, kind, name, versions, tasks, style) VALUES ($1, $2, $3, $4, $5, $6)
-                   ON CONFLICT (kind, name) WHERE gone_at IS NULL DO NOTHING RETURNING pulp_id)
-               INSERT INTO process_beat (process_id) SELECT pulp_id FROM process";
-    let style = style::name(style).into();
+    let style = style.name().into();
     let values = [id.into(), kind.as_str().into(), name.into(), versions().into(), tasks.into(), style];
-    Ok(db.execute_raw(db::sql(sql, values)).await?.rows_affected() > 0)
+    Ok(db.execute_raw(db::sql(REGISTER, values)).await?.rows_affected() > 0)
 }
 
-/// Gives up the holder of a label, if it keeps silent for `ttl`.
+/// Reaps the holder of a label, if its heartbeat stands still for `ttl`.
 async fn replace_silent(
     db: &DatabaseConnection,
     kind: ProcessKind,
     name: &str,
     ttl: Duration,
-    style: WorkerStyle,
+    style: Style,
 ) -> Result<()> {
-    let sql = "SELECT pulp_id, counter FROM process JOIN process_beat ON process_id = pulp_id
-               WHERE kind = $1 AND name = $2 AND gone_at IS NULL";
     let mut first: Option<(Uuid, i64)> = None;
     let since = Instant::now();
     loop {
-        let row = db.query_one_raw(db::sql(sql, [kind.as_str().into(), name.into()])).await?;
-        let Some(row) = row else { return Ok(()) };
-        let seen: (Uuid, i64) = (row.try_get("", "pulp_id")?, row.try_get("", "counter")?);
+        let holders = rows::tuples(db, db::sql(HOLDER, [kind.as_str().into(), name.into()])).await?;
+        let Some(seen) = holders.first().copied() else { return Ok(()) };
         if *first.get_or_insert(seen) != seen {
             let kind = kind.as_str();
             return Err(Error::Conflict(format!(
@@ -197,7 +196,7 @@ async fn replace_silent(
         if since.elapsed() >= ttl {
             let epoch: Option<i64> = None;
             let values = [seen.0.into(), seen.1.into(), epoch.into()];
-            db.execute_raw(db::sql(reaper::statement(style), values)).await?;
+            db.execute_raw(db::sql(style.reap(), values)).await?;
             return Ok(());
         }
         tokio::time::sleep(beat_interval(ttl)).await;

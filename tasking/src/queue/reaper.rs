@@ -1,26 +1,29 @@
-//! They are not alive: gives up processes whose beat stands still.
+//! The reaper: declares processes missing whose heartbeat stands still, and fails what they ran.
 //!
-//! An observer trusts only what it has seen itself: a counter that did not move for the process's whole time to live,
-//! over its own uninterrupted connection. A failed look, or a look that comes late because the observer was stopped
-//! itself, begins the count anew; so an outage of Postgres costs nobody their life.
+//! An observer trusts only what it has seen itself: a counter that did not move for the process's whole time
+//! to live, over its own uninterrupted connection. A failed look, or a look that comes late because the
+//! observer was stopped itself, restarts the grace period; so an outage of Postgres costs no process its
+//! registration.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use entities::settings::WorkerStyle;
 use entities::{Settings, db};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::cleanup;
-use crate::queue::process::beat_interval;
+use crate::queue::heartbeat::beat_interval;
+use crate::queue::repeats::Repeats;
+use crate::queue::rows;
+use crate::queue::style::Style;
 
-/// A process that was given up.
+/// A process that was reaped.
 #[derive(Debug)]
 pub(crate) struct Reaped {
-    /// The tasks that ended by that.
+    /// The tasks that failed by that.
     pub(crate) ended: Vec<Uuid>,
 }
 
@@ -28,10 +31,18 @@ pub(crate) struct Reaped {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Watched {
     /// Those of all processes.
-    Everybody,
+    All,
     /// Those of one.
     Only(Uuid),
 }
+
+/// The beats of live processes, or of the one that is given.
+const BEATS: &str = "SELECT pulp_id, kind, counter FROM process JOIN process_beat ON process_id = pulp_id
+                     WHERE gone_at IS NULL AND ($1::uuid IS NULL OR pulp_id = $1)";
+
+/// Ends the sessions of a process.
+const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                            WHERE application_name = $1 AND usename = current_user";
 
 /// Beats as they were seen.
 #[derive(Debug, Default)]
@@ -41,8 +52,8 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// Takes in one look, after which the next one is due in `interval`: process, counter and time to live of everybody.
-    /// Answers who has been silent too long.
+    /// Takes in one look, after which the next one is due in `interval`: process, counter and time to live of
+    /// each. Returns which have been silent too long.
     pub(crate) fn look(
         &mut self,
         now: Instant,
@@ -76,7 +87,7 @@ impl Observer {
     }
 }
 
-/// Watches all processes, and tells of those it has given up, until the receiver is dropped. With `epoch` it acts
+/// Watches processes, and tells of those it has reaped, until the receiver is dropped. With `epoch` it acts
 /// only while that is the leader's.
 pub(crate) async fn watch(
     settings: Arc<Settings>,
@@ -89,27 +100,33 @@ pub(crate) async fn watch(
     let mut observer = Observer::default();
     let mut connection: Option<DatabaseConnection> = None;
     let mut cleaned = Instant::now();
+    let unreadable = Repeats::default();
     while !told.is_closed() {
         let look = look(&mut connection, &settings, &mut observer, interval, (epoch, watched), &told);
         match tokio::time::timeout(shortest.max(Duration::from_secs(2)), look).await {
             Ok(Ok(reaped)) => {
-                if matches!(watched, Watched::Everybody)
+                unreadable.over();
+                if matches!(watched, Watched::All)
                     && let Some(db) = &connection
                     && (reaped || cleaned.elapsed() > Duration::from_secs(60))
                 {
                     cleaned = Instant::now();
                     if let Err(error) = cleanup::incomplete(db, cleanup::Of::EndedTasks).await {
-                        tracing::warn!(%error, "what ended tasks have left is not removed yet");
+                        tracing::warn!(%error, "cannot remove what ended tasks left incomplete; it will be retried");
                     }
                 }
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the heartbeats cannot be read; counting begins anew");
+                if let Some(times) = unreadable.due() {
+                    tracing::warn!(%error, times, "cannot read the heartbeats; restarting the grace period");
+                }
                 observer.forget();
                 connection = None;
             }
             Err(_) => {
-                tracing::warn!("the heartbeats were not read in time; counting begins anew");
+                if let Some(times) = unreadable.due() {
+                    tracing::warn!(times, "reading the heartbeats timed out; restarting the grace period");
+                }
                 observer.forget();
                 connection = None;
             }
@@ -133,29 +150,22 @@ async fn look(
         Some(connection) => &*connection,
         None => &*connection.insert(db::connect_with(settings, "pulpcore observer", 1, &[]).await?),
     };
-    let sql = "SELECT pulp_id, kind, counter FROM process JOIN process_beat ON process_id = pulp_id
-               WHERE gone_at IS NULL";
-    let rows = match watched {
-        Watched::Everybody => db.query_all_raw(db::sql(sql, [])).await?,
-        Watched::Only(process) => {
-            db.query_all_raw(db::sql(&format!("{sql} AND pulp_id = $1"), [process.into()])).await?
-        }
+    let only = match watched {
+        Watched::All => None,
+        Watched::Only(process) => Some(process),
     };
-    let mut beats = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let kind: String = row.try_get("", "kind")?;
-        let ttl = match kind.as_str() {
-            "api" => settings.api_app_ttl,
-            "content" => settings.content_app_ttl,
-            _ => settings.worker_ttl,
-        };
-        beats.push((row.try_get("", "pulp_id")?, row.try_get("", "counter")?, ttl));
-    }
+    let beats: Vec<(Uuid, String, i64)> = rows::tuples(db, db::sql(BEATS, [only.into()])).await?;
+    let ttl = |kind: &str| match kind {
+        "api" => settings.api_app_ttl,
+        "content" => settings.content_app_ttl,
+        _ => settings.worker_ttl,
+    };
+    let beats: Vec<_> = beats.iter().map(|(id, kind, counter)| (*id, *counter, ttl(kind))).collect();
     let silent = observer.look(Instant::now(), interval, &beats);
     let mut any = false;
     for (process, counter) in silent {
-        if let Some(ended) = give_up(db, settings.worker_style, process, counter, epoch).await? {
-            tracing::warn!(%process, tasks = ended.len(), "a process has gone missing and is given up");
+        if let Some(ended) = reap(db, Style::of(settings), process, counter, epoch).await? {
+            tracing::warn!(%process, tasks = ended.len(), "a process is missing: it did not beat for its time to live");
             any = true;
             if told.send(Reaped { ended }).await.is_err() {
                 break;
@@ -165,32 +175,21 @@ async fn look(
     Ok(any)
 }
 
-/// Gives a process up: process, counter, epoch. Answers the tasks that `ended`. Without Redis a note of them is written in
-/// the same transaction.
-pub(crate) fn statement(style: WorkerStyle) -> &'static str {
-    match style {
-        WorkerStyle::Redis => "SELECT declare_missing($1, $2, $3) AS ended",
-        WorkerStyle::Postgres => "SELECT record_ended(declare_missing($1, $2, $3)) AS ended",
-    }
-}
-
-/// One attempt. If somebody holds a row that is needed, the process's own sessions are ended, for the next attempt.
-async fn give_up(
+/// One attempt. If another session holds a row that is needed, the process's own sessions are ended, for the
+/// next attempt.
+async fn reap(
     db: &DatabaseConnection,
-    style: WorkerStyle,
+    style: Style,
     process: Uuid,
     counter: i64,
     epoch: Option<i64>,
 ) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let sql = statement(style);
-    let row = db.query_one_raw(db::sql(sql, [process.into(), counter.into(), epoch.into()])).await;
-    match row {
-        Ok(row) => Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten()),
+    let values = [process.into(), counter.into(), epoch.into()];
+    match rows::value(db, db::sql(style.reap(), values)).await {
+        Ok(failed) => Ok(failed),
         Err(error) if db::code(&error).as_deref() == Some("55P03") => {
-            tracing::warn!(%process, "a silent process holds locks; ending its sessions");
-            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                       WHERE application_name = $1 AND usename = current_user";
-            db.execute_raw(db::sql(sql, [process.to_string().into()])).await?;
+            tracing::warn!(%process, "a missing process holds locks; ending its sessions");
+            db.execute_raw(db::sql(END_SESSIONS, [process.to_string().into()])).await?;
             Ok(None)
         }
         Err(error) => Err(error),

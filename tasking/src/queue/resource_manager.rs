@@ -10,12 +10,12 @@ mod task_rows;
 
 use std::time::Duration;
 
-use entities::settings::WorkerStyle;
 use entities::{Pulp, db};
 
 use crate::Shutdown;
 use crate::queue::backoff::Backoff;
 use crate::queue::redis_style::Redis;
+use crate::queue::style::Style;
 use election::{Candidate, Election};
 use leadership::End;
 
@@ -85,13 +85,13 @@ impl Outcome {
     }
 }
 
-/// Stands for election, and leads until `shutdown` or until the lease is lost. In tasking without Redis there is nothing
-/// to lead: it only waits for `shutdown`.
+/// Stands for election, and leads until `shutdown` or until the lease is lost. In tasking without Redis there
+/// is nothing to lead: it only waits for `shutdown`.
 ///
 /// # Errors
 /// If Redis is not configured, or Redis or Postgres refuse the credentials.
 pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> anyhow::Result<Outcome> {
-    if pulp.settings.worker_style == WorkerStyle::Postgres {
+    if !Style::of(&pulp.settings).is_routed() {
         tracing::info!(
             "USE_NEW_WORKER_STYLE is set: tasks need no resource manager. This one does nothing until it is stopped."
         );
@@ -119,7 +119,7 @@ pub async fn run(pulp: Pulp, options: ManagerOptions, shutdown: Shutdown) -> any
             }
             Ok(Election::Stopped) => return Ok(Outcome::Stopped),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the election failed; trying again");
+                tracing::warn!(error = format!("{error:#}"), "the election failed; retrying");
                 tokio::select! {
                     () = backoff.pause() => continue,
                     () = shutdown.requested() => return Ok(Outcome::Stopped),

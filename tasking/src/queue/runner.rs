@@ -4,65 +4,60 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entities::task::TaskState;
 use entities::{Pulp, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use sea_orm::{DatabaseConnection, DbErr};
 use serde_json::{Value, json};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
-use uuid::Uuid;
+use tracing::{Instrument, Span};
 
 use crate::context::Claim;
+use crate::queue::rows;
 use crate::{Dispatcher, Origin, TaskContext, Tasks, cleanup};
 
-/// A task that is ours.
-#[derive(Debug)]
-pub(crate) struct Claimed {
-    pub(crate) claim: Claim,
-    name: String,
-    args: Value,
-    origin: Origin,
-}
+/// Whether any task waits to be run.
+const ANY_WAITING: &str = "SELECT EXISTS (SELECT 1 FROM task WHERE state = 'waiting')";
 
-impl Claimed {
-    /// Reads the columns of `take_task` or `finish_task`.
-    pub(crate) fn read(claim: Claim, row: &QueryResult) -> Result<Claimed, DbErr> {
-        Ok(Claimed {
-            claim,
-            name: row.try_get("", "name")?,
-            args: row.try_get("", "args")?,
-            origin: Origin {
-                domain: row.try_get("", "domain")?,
-                user: row.try_get("", "created_by")?,
-                logging_cid: row.try_get("", "logging_cid")?,
-                parent: None,
-                group: row.try_get("", "task_group")?,
-            },
-        })
-    }
+/// A task that this worker has claimed.
+#[derive(Debug)]
+pub(crate) struct ClaimedTask {
+    pub(crate) claim: Claim,
+    pub(crate) name: String,
+    pub(crate) args: Value,
+    pub(crate) origin: Origin,
 }
 
 /// Why a task has to stop before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupt {
-    /// Somebody canceled it.
+    /// A user canceled it.
     Canceled,
     /// The process ends and the grace interval is over.
     Shutdown,
-    /// The worker cannot prove that it is alive; others may give it up soon.
+    /// The worker could not beat for a while, and may be reaped soon.
     Silent,
-    /// The worker was given up; the task is final already.
+    /// The worker was reaped; the task is final already.
     Gone,
 }
 
 /// How an attempt ended: the state and the error of the row to be.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) state: &'static str,
+    pub(crate) state: TaskState,
     pub(crate) error: Option<Value>,
     /// Whether the body could not be stopped: it goes on until the process ends.
     pub(crate) stuck: bool,
+    /// The task's span, for what is logged about its outcome.
+    pub(crate) span: Span,
+}
+
+impl Ended {
+    /// An end within the task's span.
+    fn new(state: TaskState, error: Option<Value>) -> Ended {
+        Ended { state, error, stuck: false, span: Span::current() }
+    }
 }
 
 /// What runs tasks.
@@ -81,33 +76,32 @@ impl Runner {
     /// Runs a task to its end, or until `interrupt`. `canceled` tells blocking work of that.
     pub(crate) async fn attempt(
         &self,
-        task: Claimed,
+        task: ClaimedTask,
         canceled: CancellationToken,
         interrupt: impl Future<Output = Interrupt>,
     ) -> Ended {
         let id = task.claim.task;
         let span = tracing::info_span!("task", cid = %task.origin.logging_cid, task = %id, name = %task.name);
         let directory = self.directory.join(id.to_string());
-        let Claimed { claim, name, args, origin } = task;
+        let ClaimedTask { claim, name, args, origin } = task;
         let (dispatcher, tasks) = (self.dispatcher.clone(), self.tasks.clone());
         let cx = TaskContext::new(dispatcher, claim, origin, directory, canceled.clone(), tasks);
-        let ended = async {
+        async {
             tracing::info!("the task starts");
             let started = std::time::Instant::now();
             let ended = self.body(name, args, cx.clone(), canceled, interrupt).await;
             let milliseconds = started.elapsed().as_millis() as u64;
-            tracing::info!(state = ended.state, milliseconds, "the task has ended");
+            tracing::info!(state = ended.state.as_str(), milliseconds, "the task has ended");
+            cx.remove_working_directory().await;
+            if ended.state != TaskState::Completed
+                && let Err(error) = cleanup::incomplete(&self.pulp.db, cleanup::Of::Task(id)).await
+            {
+                tracing::warn!(%error, "cannot remove what the task left incomplete; the next cleanup does");
+            }
             ended
         }
         .instrument(span)
-        .await;
-        cx.remove_working_directory().await;
-        if ended.state != "completed"
-            && let Err(error) = cleanup::incomplete(&self.pulp.db, cleanup::Of::Task(id)).await
-        {
-            tracing::warn!(%error, task = %id, "what the task has left is removed later");
-        }
-        ended
+        .await
     }
 
     async fn body(
@@ -131,24 +125,26 @@ impl Runner {
         let stopped = tokio::time::timeout(self.patience, &mut body).await;
         let stuck = stopped.is_err();
         if stuck {
-            tracing::error!("the task does not stop; its worker has to end");
+            tracing::error!("the task ignores its cancellation; its worker has to end");
         }
         let (state, error) = match why {
-            Interrupt::Canceled => ("canceled", None),
-            Interrupt::Shutdown => ("failed", Some(json!({"reason": "Aborted during worker shutdown."}))),
+            Interrupt::Canceled => (TaskState::Canceled, None),
+            Interrupt::Shutdown => {
+                (TaskState::Failed, Some(json!({"reason": "Aborted during worker shutdown."})))
+            }
             Interrupt::Silent => {
                 let reason = "The worker could not reach the database and stopped the task.";
-                ("failed", Some(json!({ "reason": reason })))
+                (TaskState::Failed, Some(json!({ "reason": reason })))
             }
-            Interrupt::Gone => ("failed", Some(json!({"reason": "Worker has gone missing."}))),
+            Interrupt::Gone => (TaskState::Failed, Some(json!({"reason": "Worker has gone missing."}))),
         };
-        Ended { state, error, stuck }
+        Ended { stuck, ..Ended::new(state, error) }
     }
 }
 
 fn outcome(done: Result<anyhow::Result<()>, JoinError>) -> Ended {
     match done {
-        Ok(Ok(())) => Ended { state: "completed", error: None, stuck: false },
+        Ok(Ok(())) => Ended::new(TaskState::Completed, None),
         Ok(Err(error)) => failed(&error),
         Err(error) => match error.try_into_panic() {
             Ok(payload) => failed(&anyhow::anyhow!("The task panicked: {}", panic_message(&*payload))),
@@ -164,7 +160,7 @@ fn failed(error: &anyhow::Error) -> Ended {
     let (description, traceback) =
         (format!("{error:#}").replace('\0', ""), format!("{error:?}").replace('\0', ""));
     let error = Some(json!({ "description": description, "traceback": traceback }));
-    Ended { state: "failed", error, stuck: false }
+    Ended::new(TaskState::Failed, error)
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
@@ -177,12 +173,5 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
 
 /// Whether any task waits to be run.
 pub(crate) async fn any_waiting(db: &DatabaseConnection) -> Result<bool, DbErr> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM task WHERE state = 'waiting') AS waiting";
-    let row = db.query_one_raw(db::sql(sql, [])).await?;
-    row.map_or(Ok(false), |row| row.try_get("", "waiting"))
-}
-
-/// The identity of an attempt that is about to be claimed.
-pub(crate) fn draw(task: Uuid, worker: Uuid) -> Claim {
-    Claim { task, worker, token: Uuid::new_v4() }
+    rows::value(db, db::sql(ANY_WAITING, [])).await
 }

@@ -1,13 +1,14 @@
 //! Which task may run where: a pure value, without I/O, clock or randomness.
 //!
-//! Every task has one position for all its resources. It is runnable if no earlier unfinished task conflicts with
-//! it, and shared with shared is no conflict. The earliest unfinished task is therefore always runnable (no
-//! deadlock), and nobody overtakes on a resource (no starvation). Each resource has a line of those who wait for it,
-//! and each entry of it is granted once: a step costs in proportion to what it changes, never to the backlog.
+//! Every task has one position for all its resources. It is runnable if no earlier unfinished task conflicts
+//! with it, and shared with shared is no conflict. The earliest unfinished task is therefore always runnable
+//! (no deadlock), and nobody overtakes on a resource (no starvation). Each resource has a line of those who
+//! wait for it, and each entry of it is granted once: a step costs in proportion to what it changes, never to
+//! the backlog.
 //!
-//! A worker has at most one current task, and one reserved behind it that it takes when the current one ends. It gets
-//! only tasks of kinds that it knows; a task of a kind that nobody knows holds its resources and no worker.
-//! All inputs are idempotent by task and by worker, so they may be repeated and may come late.
+//! A worker has at most one current task, and one reserved behind it that it takes when the current one ends.
+//! It gets only tasks of kinds that it knows; a task of a kind that nobody knows holds its resources and no
+//! worker. All inputs are idempotent by task and by worker, so they may be repeated and may come late.
 
 mod line;
 mod task;
@@ -68,8 +69,8 @@ impl Scheduler {
         Scheduler::default()
     }
 
-    /// Adds a task behind all others. A resource that is named twice counts once, exclusively if one of them is
-    /// exclusive. A task that is known already stays where it is.
+    /// Adds a task behind all others. A resource that is named twice counts once, exclusively if one of them
+    /// is exclusive. A task that is known already stays where it is.
     pub fn submit<'a>(
         &mut self,
         id: Uuid,
@@ -137,11 +138,11 @@ impl Scheduler {
         self.finished(id);
     }
 
-    /// The worker has claimed the task, or so its row says, whoever it was assigned to. What the worker was thought
-    /// to run goes back.
+    /// The worker has claimed the task, or so its row says, whoever it was assigned to. What the worker was
+    /// thought to run goes back.
     ///
-    /// Claimed tasks hold their resources at once when no other task does, so they have to be submitted first when
-    /// the scheduler is made again from the rows.
+    /// Claimed tasks hold their resources at once when no other task does, so they have to be submitted first
+    /// when the scheduler is made again from the rows.
     pub fn claimed(&mut self, id: Uuid, worker: Uuid) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         match task.place {
@@ -163,8 +164,8 @@ impl Scheduler {
         }
     }
 
-    /// The task was taken back from its worker before it was claimed, or the claim was refused: it is to be assigned
-    /// again, at its old position.
+    /// The task was taken back from its worker before it was claimed, or the claim was refused: it is to be
+    /// assigned again, at its old position.
     pub fn returned(&mut self, id: Uuid) {
         let Some(Task { place: Place::With(worker), .. }) = self.tasks.get(&id) else { return };
         self.leave(*worker, id);
@@ -176,8 +177,8 @@ impl Scheduler {
         self.workers.up(worker, skills);
     }
 
-    /// The worker takes no more tasks, and what it has not ended goes back. A task that it did claim has to be final
-    /// before this is said.
+    /// The worker takes no more tasks, and what it has not ended goes back. A task that it did claim has to
+    /// be final before this is said.
     pub fn worker_down(&mut self, worker: Uuid) {
         for id in self.workers.down(worker) {
             self.back_to_runnable(id);
@@ -189,8 +190,8 @@ impl Scheduler {
         self.workers.slow(worker);
     }
 
-    /// Places what can be placed: idle workers get the earliest runnable tasks; only when nobody is idle, quick
-    /// workers get one reserved; a reserved one is called back as soon as somebody is idle.
+    /// Places what can be placed: idle workers get the earliest runnable tasks; only when nobody is idle,
+    /// quick workers get one reserved; a reserved one is called back as soon as somebody is idle.
     pub fn assignments(&mut self) -> Vec<Assignment> {
         let mut out = Vec::new();
         while let Some((position, id, kind)) = self.next_placeable() {

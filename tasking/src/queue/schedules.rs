@@ -1,17 +1,19 @@
-//! Schedules: tasks that are dispatched again and again without anybody asking for them (T67).
+//! Schedules: tasks that are dispatched again and again without a request (T67).
 //!
-//! Whoever leads dispatches what is due, or without a leader the coordinator of the workers. That they may be two for a
-//! moment, or end at any moment, does no harm: a task and what its schedule says of it are written by one statement,
-//! which holds only if the schedule is still what was read. Postgres's clock alone counts.
+//! The leader dispatches what is due, or without a leader the coordinator of the workers. That they may be
+//! two for a moment, or end at any moment, does no harm: a task and what its schedule says of it are written
+//! by one statement, which holds only if the schedule is still what was read. Postgres's clock alone counts.
 
 mod chores;
 
 use std::time::Duration;
 
 use entities::{Pulp, Result, db, task_schedule};
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::queue::dispatch::NewTask;
+use crate::queue::repeats::Repeats;
+use crate::queue::rows;
 use crate::{Dispatcher, Task};
 
 /// The longest pause between two looks: schedules change behind our back.
@@ -29,7 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Schedules read in one look.
 const BATCH: i64 = 100;
 
-/// What is due, or will be before the next look; those that wait for their last task come last, lest they keep out others.
+/// Removes a schedule from every domain.
+const REMOVE: &str = "DELETE FROM task_schedule WHERE name = $1";
+
+/// What is due, or will be before the next look; those that wait for their last task come last, lest they
+/// keep out others.
 const NEAR: &str = "SELECT near.* FROM (
                         SELECT task_schedule.*,
                                extract(epoch FROM next_dispatch - clock_timestamp())::float8 AS seconds,
@@ -38,8 +44,8 @@ const NEAR: &str = "SELECT near.* FROM (
                         FROM task_schedule WHERE next_dispatch <= clock_timestamp() + $1 * interval '1 second') AS near
                     ORDER BY outstanding, next_dispatch LIMIT $2";
 
-/// Makes a schedule in every domain, or changes it. Its first task is due after one `interval`; one that is there keeps
-/// its time, unless the new interval ends sooner.
+/// Makes a schedule in every domain, or changes it. Its first task is due after one `interval`; one that is
+/// there keeps its time, unless the new interval ends sooner.
 ///
 /// # Errors
 /// If the database is away, or the arguments of the task are nothing that JSON can hold.
@@ -76,21 +82,21 @@ pub async fn keep<T: Task>(
 
 /// Removes a schedule from every domain. Its last task stays.
 pub async fn remove(db: &impl ConnectionTrait, name: &str) -> Result<()> {
-    db.execute_raw(db::sql("DELETE FROM task_schedule WHERE name = $1", [name.into()])).await?;
+    db.execute_raw(db::sql(REMOVE, [name.into()])).await?;
     Ok(())
 }
 
-/// Dispatches what is due and has no unfinished task. Answers how many tasks that were, and when to look again.
+/// Dispatches what is due and has no unfinished task. Returns how many tasks that were, and when to look
+/// again.
 ///
 /// # Errors
 /// If the database is away. What was dispatched stays dispatched.
 pub async fn dispatch_due(dispatcher: &Dispatcher) -> Result<(usize, Duration)> {
     let near = db::sql(NEAR, [LOOK.as_secs_f64().into(), BATCH.into()]);
-    let rows = dispatcher.pulp().db.query_all_raw(near).await?;
-    let mut pause = if rows.len() as i64 == BATCH { BREATH } else { LOOK };
+    let near: Vec<Near> = rows::all(&dispatcher.pulp().db, near).await?;
+    let mut pause = if near.len() as i64 == BATCH { BREATH } else { LOOK };
     let mut dispatched = 0;
-    for row in &rows {
-        let Near { schedule, seconds, outstanding } = Near::read(row)?;
+    for Near { schedule, seconds, outstanding } in near {
         if outstanding {
             pause = pause.min(OUTSTANDING);
         } else if seconds > 0.0 {
@@ -111,6 +117,7 @@ pub async fn dispatch_due(dispatcher: &Dispatcher) -> Result<(usize, Duration)> 
 pub(crate) async fn run(pulp: Pulp) {
     let dispatcher = Dispatcher::new(pulp.clone());
     let mut agreed = false;
+    let failing = Repeats::default();
     loop {
         let look = async {
             if !agreed {
@@ -121,14 +128,19 @@ pub(crate) async fn run(pulp: Pulp) {
         let pause = match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok((_, pause))) => {
                 agreed = true;
+                failing.over();
                 pause
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "scheduled tasks cannot be dispatched yet; trying again");
+                if let Some(times) = failing.due() {
+                    tracing::warn!(%error, times, "cannot dispatch scheduled tasks; retrying");
+                }
                 LOOK
             }
             Err(_) => {
-                tracing::warn!("scheduled tasks were not dispatched in time; trying again");
+                if let Some(times) = failing.due() {
+                    tracing::warn!(times, "dispatching scheduled tasks timed out; retrying");
+                }
                 LOOK
             }
         };
@@ -137,20 +149,12 @@ pub(crate) async fn run(pulp: Pulp) {
 }
 
 /// A schedule as a look finds it.
+#[derive(FromQueryResult)]
 struct Near {
+    #[sea_orm(nested)]
     schedule: task_schedule::Model,
     /// Until it is due.
     seconds: f64,
     /// Whether its last task has not ended.
     outstanding: bool,
-}
-
-impl Near {
-    fn read(row: &QueryResult) -> Result<Near> {
-        Ok(Near {
-            schedule: task_schedule::Model::from_query_result(row, "")?,
-            seconds: row.try_get("", "seconds")?,
-            outstanding: row.try_get("", "outstanding")?,
-        })
-    }
 }

@@ -1,74 +1,109 @@
-//! The guard between the styles of tasking: workers of two styles are never alive together.
+//! The seam between the two styles of tasking: what each of them does to post, wake, claim, finish and reap.
 //!
-//! The database refuses the registration of a worker while one of the other style lives, and hands the waiting tasks
-//! over when the first one of a style comes. What is killed counts as alive until somebody gives it up: the newcomer.
+//! Everything else is given a [`Style`], and does not ask for the settings. Posting, canceling and reaping
+//! differ in one thing: without Redis a notice is written in the same commit, for the next process that moves
+//! the queue. After the commit the notifier of the style wakes what routes or runs tasks. To claim and to
+//! finish tasks, a worker runs the loop of its style. Both are chosen once, where they are made, by a match
+//! over the style.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
+use entities::Settings;
 use entities::settings::WorkerStyle;
-use entities::{Error, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
-use tokio::time::Instant;
-use uuid::Uuid;
 
-use crate::queue::process::beat_interval;
+/// Cancels a task, and returns it if that changed anything.
+const CANCEL: &str = "UPDATE task SET
+                          state = CASE state WHEN 'waiting' THEN 'canceled'::task_state ELSE 'canceling' END,
+                          finished_at = CASE state WHEN 'waiting' THEN clock_timestamp() END,
+                          pulp_last_updated = clock_timestamp()
+                      WHERE pulp_id = $1 AND state::text IN ('waiting', 'running')
+                      RETURNING pulp_id, state";
 
-/// What the database answers to a worker of another style than those that live.
-const OTHER_STYLE: &str = "PT001";
+/// Writes a notice of the accepted task.
+const NOTE_ACCEPTED: &str = "INSERT INTO task_change (task_id) SELECT pulp_id FROM accepted";
 
-/// The name in the database.
-pub(crate) fn name(style: WorkerStyle) -> &'static str {
-    match style {
-        WorkerStyle::Redis => "redis",
-        WorkerStyle::Postgres => "postgres",
+/// A style of tasking. Workers of both are never alive together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// A resource manager routes tasks to workers over Redis.
+    Redis,
+    /// Workers claim what is ready in Postgres.
+    Postgres,
+}
+
+impl Style {
+    /// The style of the settings.
+    pub(crate) fn of(settings: &Settings) -> Style {
+        match settings.worker_style {
+            WorkerStyle::Redis => Style::Redis,
+            WorkerStyle::Postgres => Style::Postgres,
+        }
     }
-}
 
-/// Whether a registration was refused because of the style.
-pub(crate) fn is_refusal(error: &DbErr) -> bool {
-    db::code(error).as_deref() == Some(OTHER_STYLE)
-}
+    /// The name in the database.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Style::Redis => "redis",
+            Style::Postgres => "postgres",
+        }
+    }
 
-/// Gives up the workers and managers of the other style, if they keep silent for `ttl`.
-///
-/// # Errors
-/// [`Error::Conflict`] if one of them is seen to be alive.
-pub(crate) async fn make_way(
-    db: &DatabaseConnection,
-    style: WorkerStyle,
-    ttl: Duration,
-) -> anyhow::Result<()> {
-    let sql = "SELECT pulp_id, name, coalesce(counter, 0) AS counter
-               FROM process LEFT JOIN process_beat ON process_id = pulp_id
-               WHERE gone_at IS NULL AND kind IN ('worker', 'resource-manager') AND style <> $1";
-    let mut first: Option<HashMap<Uuid, i64>> = None;
-    let since = Instant::now();
-    loop {
-        let mut present = HashMap::new();
-        for row in db.query_all_raw(db::sql(sql, [name(style).into()])).await? {
-            let (id, counter): (Uuid, i64) = (row.try_get("", "pulp_id")?, row.try_get("", "counter")?);
-            if first.as_ref().is_some_and(|first| first.get(&id) != Some(&counter)) {
-                let label: String = row.try_get("", "name")?;
-                let conflict = format!(
-                    "{label} is running in the other style of tasking (USE_NEW_WORKER_STYLE): its heartbeat advances. \
-                     Stop all workers and resource managers of that style first."
-                );
-                return Err(Error::Conflict(conflict).into());
+    /// Whether a resource manager routes tasks to workers over Redis.
+    pub(crate) fn is_routed(self) -> bool {
+        self == Style::Redis
+    }
+
+    /// Posts a task: the statement around `insert`, which writes its row, and `afterwards`, which may use the
+    /// row as `accepted`. It changes a row if the task is accepted.
+    pub(crate) fn post(self, insert: &str, afterwards: Option<&str>) -> String {
+        let accepted = format!("WITH accepted AS ({insert} RETURNING pulp_id)");
+        match (self, afterwards) {
+            (Style::Redis, None) => insert.to_owned(),
+            (Style::Redis, Some(afterwards)) => format!("{accepted} {afterwards}"),
+            (Style::Postgres, None) => format!("{accepted} {NOTE_ACCEPTED}"),
+            (Style::Postgres, Some(afterwards)) => {
+                format!("{accepted}, noted AS ({NOTE_ACCEPTED}) {afterwards}")
             }
-            present.insert(id, counter);
         }
-        if present.is_empty() {
-            return Ok(());
+    }
+
+    /// Cancels the task `$1`: the statement returns a row if that changed anything.
+    pub(crate) fn cancel(self) -> String {
+        match self {
+            Style::Redis => CANCEL.to_owned(),
+            Style::Postgres => format!(
+                "WITH changed AS ({CANCEL}),
+                      noted AS (INSERT INTO task_change (task_id)
+                                    SELECT pulp_id FROM changed WHERE state = 'canceled')
+                 SELECT pulp_id FROM changed"
+            ),
         }
-        if since.elapsed() >= ttl {
-            for (process, counter) in present {
-                let sql = "SELECT declare_missing($1, $2, NULL)";
-                db.execute_raw(db::sql(sql, [process.into(), counter.into()])).await?;
+    }
+
+    /// Finishes as failed the task `$1` that its worker `$2` was given with the claim `$3`, and does not run.
+    pub(crate) fn finish_lost(self) -> &'static str {
+        match self {
+            Style::Redis => {
+                "SELECT final FROM finish_task($1, $2, $3, 'failed', $4::jsonb, NULL, NULL, NULL, NULL, NULL)"
             }
-            return Ok(());
+            Style::Postgres => {
+                "SELECT final FROM finish_and_claim($1, $2, $3, 'failed', $4::jsonb, NULL, '{}')"
+            }
         }
-        first.get_or_insert(present);
-        tokio::time::sleep(beat_interval(ttl)).await;
+    }
+
+    /// Reaps the process `$1` if its heartbeat still is `$2` and the leader's epoch is `$3`, if that is
+    /// given. Returns the tasks that failed by that; null if the process was not reaped.
+    pub(crate) fn reap(self) -> &'static str {
+        match self {
+            Style::Redis => "SELECT declare_missing($1, $2, $3)",
+            Style::Postgres => "SELECT record_ended(declare_missing($1, $2, $3))",
+        }
+    }
+
+    /// Fails every task whose process is gone, and returns them.
+    pub(crate) fn reap_abandoned(self) -> &'static str {
+        match self {
+            Style::Redis => "SELECT end_orphaned(NULL)",
+            Style::Postgres => "SELECT record_ended(end_orphaned(NULL))",
+        }
     }
 }

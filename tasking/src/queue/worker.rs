@@ -8,13 +8,14 @@ mod slot;
 
 use std::sync::Arc;
 
-use entities::settings::WorkerStyle;
 use entities::{Error, Pulp, db};
 use sea_orm::DbErr;
 
 use crate::queue::backoff::Backoff;
 use crate::queue::process;
 use crate::queue::redis_style::Redis;
+use crate::queue::repeats::Repeats;
+use crate::queue::style::Style;
 use crate::{Shutdown, Tasks};
 use postgres_loop::PostgresLoop;
 use redis_loop::RedisLoop;
@@ -23,7 +24,8 @@ use slot::Exit;
 /// How a worker is started.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerOptions {
-    /// Its label and the name of its queue; `%h` becomes the name of the host. `<pid>@<host>` if not given (T32).
+    /// Its label and the name of its queue; `%h` becomes the name of the host. `<pid>@<host>` if not given
+    /// (T32).
     pub name: Option<String>,
     /// Ends when no task is waiting (T64).
     pub burst: bool,
@@ -31,9 +33,9 @@ pub struct WorkerOptions {
 
 /// Works until `shutdown`, or in burst mode until no task waits.
 ///
-/// # Errors
-/// If the label belongs to a live worker, workers of the other style are alive, Redis or Postgres refuse the credentials, or a canceled task cannot be
-/// stopped: then the process has to end, which ends the task.
+/// # Errors If the label belongs to a live worker, workers of the other style are alive, Redis or Postgres
+/// refuse the credentials, or a canceled task cannot be stopped: then the process has to end, which ends the
+/// task.
 pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shutdown) -> anyhow::Result<()> {
     let name = match &options.name {
         Some(name) => process::expand_name(name),
@@ -46,11 +48,11 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
             && name != ".."
             && name != process::RESOURCE_MANAGER
             && !name.contains(odd),
-        "A worker cannot be called {name:?}."
+        "invalid worker name {name:?}: it must not be empty, ., .. or resource-manager, nor contain / or control characters"
     );
-    let redis = match pulp.settings.worker_style {
-        WorkerStyle::Redis => Some(Redis::open(&pulp.settings)?),
-        WorkerStyle::Postgres => None,
+    let redis = match Style::of(&pulp.settings) {
+        Style::Redis => Some(Redis::open(&pulp.settings)?),
+        Style::Postgres => None,
     };
     if let Some(redis) = &redis {
         tokio::select! {
@@ -59,10 +61,14 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
         }
     }
     if let Err(error) = directories::remove_abandoned(&pulp.db, &pulp.settings.working_directory).await {
-        tracing::warn!(error = format!("{error:#}"), "directories of lost workers are removed another time");
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "cannot remove the directories of lost workers; will be retried"
+        );
     }
     let tasks = Arc::new(tasks);
     let mut backoff = Backoff::default();
+    let failing = Repeats::default();
     loop {
         let worker_loop = tokio::select! {
             worker_loop = begin(&pulp, &tasks, redis.as_ref(), &options, &name, &shutdown) => worker_loop,
@@ -71,7 +77,9 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
         let worker_loop = match worker_loop {
             Ok(worker_loop) => worker_loop,
             Err(error) if is_passing(&error) => {
-                tracing::warn!(error = format!("{error:#}"), "the worker cannot begin; trying again");
+                if let Some(times) = failing.due() {
+                    tracing::warn!(error = format!("{error:#}"), times, "the worker cannot start; retrying");
+                }
                 tokio::select! {
                     () = backoff.pause() => continue,
                     () = shutdown.requested() => return Ok(()),
@@ -80,6 +88,7 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
             Err(error) => return Err(error),
         };
         backoff.reset();
+        failing.over();
         let exit = match worker_loop {
             WorkerLoop::Orders(worker_loop) => worker_loop.run().await?,
             WorkerLoop::Rows(worker_loop) => worker_loop.run().await?,
@@ -87,7 +96,7 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
         match exit {
             Exit::Stopped => return Ok(()),
             Exit::Reaped => {
-                tracing::warn!(%name, "the worker was given up by the others; it begins anew");
+                tracing::warn!(%name, "this worker was declared missing; re-registering");
             }
         }
     }

@@ -65,8 +65,8 @@ pub(super) struct Look {
 }
 
 impl Inspector {
-    /// Finds out why tasks are not done, and what is wrong. Shows the `limit` oldest tasks. What is wrong is looked at
-    /// twice, so that what is just under way is not told.
+    /// Finds out why tasks are not done, and what is wrong. Shows the `limit` oldest tasks. What is wrong is
+    /// looked at twice, so that what is just under way is not told.
     ///
     /// # Errors
     /// If Postgres does not answer.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use entities::task::TaskState;
 use uuid::Uuid;
 
 use super::Inspector;
@@ -10,7 +11,6 @@ use super::findings::{Code, Finding, Repair};
 use super::judge::Judge;
 use super::overview::WorkerState;
 use super::reason::{Reason, Span};
-use super::unfinished::State;
 
 /// How many findings of one kind are told.
 const MOST: usize = 20;
@@ -140,7 +140,7 @@ impl Inspector {
         let waiting: HashSet<Uuid> = look
             .tasks
             .iter()
-            .filter(|task| task.state == State::Waiting || task.worker.is_some())
+            .filter(|task| task.state == TaskState::Waiting || task.worker.is_some())
             .map(|task| task.id)
             .collect();
         let stale = look.orders.iter().filter_map(|lying| {

@@ -58,7 +58,8 @@ pub struct Finding {
     pub needs_action: bool,
 }
 
-/// What can be done at any time: nothing of it takes anything from a live process but hints, which come again.
+/// What can be done at any time: nothing of it takes anything from a live process but hints, which come
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Repair {

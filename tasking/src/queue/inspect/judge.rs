@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use entities::task::TaskState;
 use uuid::Uuid;
 
 use super::diagnosis::Look;
 use super::overview::WorkerState;
 use super::queues::Lying;
 use super::reason::{Blocker, Reason};
-use super::unfinished::{State, Unfinished};
+use super::unfinished::Unfinished;
 
 /// What the reasons are found by.
 pub(super) struct Judge<'a> {
@@ -43,13 +44,13 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn reason(&self, number: usize, task: &Unfinished) -> Reason {
-        if task.state != State::Waiting {
+        if task.state != TaskState::Waiting {
             let Some((worker, _)) = task.worker.and_then(|id| self.workers.get(&id)) else {
                 return Reason::Abandoned;
             };
             let worker = (*worker).to_owned();
             return match task.state {
-                State::Canceling => Reason::Canceling { worker, seconds: task.unchanged },
+                TaskState::Canceling => Reason::Canceling { worker, seconds: task.unchanged },
                 _ => Reason::Running { worker, seconds: task.runs },
             };
         }
@@ -82,11 +83,12 @@ impl<'a> Judge<'a> {
         let mut by: Vec<Blocker> = Vec::with_capacity(task.blockers.len());
         for behind in &task.blockers {
             let Some(first) = self.look.tasks.get(behind.first) else { continue };
-            let (state, seconds) = match first.state {
-                State::Waiting => ("waiting", first.age),
-                State::Running => ("running", first.runs),
-                State::Canceling => ("canceling", first.unchanged),
+            let seconds = match first.state {
+                TaskState::Running => first.runs,
+                TaskState::Canceling => first.unchanged,
+                _ => first.age,
             };
+            let state = first.state.as_str();
             by.push(Blocker {
                 resource: behind.resource.clone(),
                 task: first.id,

@@ -1,7 +1,8 @@
-//! Who is in whose way: the unfinished tasks in their order, each put behind the earlier ones that it conflicts with.
+//! Who is in whose way: the unfinished tasks in their order, each put behind the earlier ones that it
+//! conflicts with.
 //!
-//! One step for each resource of a task, however long the line is: of each resource it is enough to know the first
-//! task that needs it, and the first that needs it alone.
+//! One step for each resource of a task, however long the line is: of each resource it is enough to know the
+//! first task that needs it, and the first that needs it alone.
 
 use std::collections::HashMap;
 

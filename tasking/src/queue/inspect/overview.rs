@@ -186,7 +186,7 @@ impl Inspector {
             true => Some(self.redis_view(&mut workers, &mut leader).await),
             false => None,
         };
-        let style = if self.is_routed() { "redis" } else { "postgres" };
+        let style = self.style().name();
         Ok(Overview { at, style, tasks: processes::counts(&self.db).await?, redis, leader, workers })
     }
 

@@ -115,8 +115,8 @@ pub(super) async fn rejected(
     Ok(texts.iter().map(|text| Rejected::read(text)).collect())
 }
 
-/// The names of all queues of ours that have a list in Redis. Others may keep lists there, too: ours is what has the
-/// name of a worker, or an order at its front. A very large Redis is searched in part only.
+/// The names of all queues of ours that have a list in Redis. Others may keep lists there, too: ours is what
+/// has the name of a worker, or an order at its front. A very large Redis is searched in part only.
 pub(super) async fn names(
     redis: &Redis,
     connection: &mut ConnectionManager,

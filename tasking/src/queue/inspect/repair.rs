@@ -1,4 +1,5 @@
-//! Mending: each step looks again whether its reason is still there, and leaves alone what a live process owns.
+//! Repairs: each step looks again whether its reason is still there, and leaves alone what a live process
+//! owns.
 
 use deadpool_redis::redis::{Script, cmd};
 use entities::db;
@@ -8,6 +9,11 @@ use uuid::Uuid;
 use super::{Inspector, Repair, queues};
 use crate::queue::redis_style::message::Notice;
 use crate::queue::redis_style::queue;
+use crate::queue::rows;
+
+/// A registered worker of this name.
+const LIVE_WORKER: &str =
+    "SELECT 1 AS one FROM process WHERE kind = 'worker' AND name = $1 AND gone_at IS NULL";
 
 /// Deletes a key that holds this value and has no end. Key; argument: the value.
 const DELETE_ENDLESS: &str =
@@ -17,18 +23,14 @@ const DELETE_ENDLESS: &str =
                               return 0";
 
 impl Inspector {
-    /// Mends one thing. Answers what was done, a line each; nothing if there is nothing to do any more.
+    /// Repairs one thing. Returns what was done, a line each; nothing if there is nothing to do any more.
     ///
     /// # Errors
     /// If Postgres or Redis do not answer.
     pub async fn repair(&self, repair: &Repair) -> anyhow::Result<Vec<String>> {
         if *repair == Repair::EndAbandoned {
-            let sql = match self.is_routed() {
-                true => "SELECT end_orphaned(NULL) AS ended",
-                false => "SELECT record_ended(end_orphaned(NULL)) AS ended",
-            };
-            let row = self.db.query_one_raw(db::sql(sql, [])).await?;
-            let ended: Option<Vec<Uuid>> = row.map(|row| row.try_get("", "ended")).transpose()?.flatten();
+            let sql = self.style().reap_abandoned();
+            let ended: Option<Vec<Uuid>> = rows::value(&self.db, db::sql(sql, [])).await?;
             let ended = ended.unwrap_or_default();
             return Ok(ended.iter().map(|task| format!("ended {task}, whose worker is gone")).collect());
         }
@@ -41,9 +43,7 @@ impl Inspector {
                 done.push(format!("told the resource manager of {task} again"));
             }
             Repair::DeleteLists { name } => {
-                let sql =
-                    "SELECT 1 AS one FROM process WHERE kind = 'worker' AND name = $1 AND gone_at IS NULL";
-                if self.db.query_one_raw(db::sql(sql, [name.as_str().into()])).await?.is_none() {
+                if self.db.query_one_raw(db::sql(LIVE_WORKER, [name.as_str().into()])).await?.is_none() {
                     queue::remove(&mut connection, &redis, name).await?;
                     done.push(format!("deleted the lists of {name}, who is gone"));
                 }

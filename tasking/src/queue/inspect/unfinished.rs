@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use entities::db;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use entities::task::TaskState;
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 use super::lines::{Behind, Lines};
+use crate::queue::rows;
 
 /// Rows of one read.
 const PAGE: i64 = 10_000;
@@ -22,7 +24,7 @@ const COLUMNS: &str = "pulp_id, seq, name, state::text AS state, worker_id, excl
 pub(super) struct Unfinished {
     pub(super) id: Uuid,
     pub(super) name: Arc<str>,
-    pub(super) state: State,
+    pub(super) state: TaskState,
     pub(super) worker: Option<Uuid>,
     /// Since its dispatch.
     pub(super) age: f64,
@@ -36,29 +38,37 @@ pub(super) struct Unfinished {
     pub(super) blockers: Box<[Behind]>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Waiting,
-    Running,
-    Canceling,
+/// A row as it is read.
+#[derive(Debug, FromQueryResult)]
+struct UnfinishedRow {
+    pulp_id: Uuid,
+    seq: i64,
+    name: String,
+    state: TaskState,
+    worker_id: Option<Uuid>,
+    exclusive_resources: Vec<String>,
+    shared_resources: Vec<String>,
+    age: f64,
+    runs: f64,
+    unchanged: f64,
 }
 
-/// All unfinished tasks, those that run first, then those that wait, in their order. Of the first `shown` it is kept
-/// what is in their way.
+/// All unfinished tasks, those that run first, then those that wait, in their order. Of the first `shown` it
+/// is kept what is in their way.
 pub(super) async fn read(db: &DatabaseConnection, shown: usize) -> Result<Vec<Unfinished>, DbErr> {
     let mut reading = Reading { lines: Lines::default(), names: HashMap::new(), tasks: Vec::new(), shown };
     let sql = format!(
         "SELECT {COLUMNS} FROM task WHERE worker_id IS NOT NULL AND finished_at IS NULL ORDER BY seq"
     );
-    reading.take(&db.query_all_raw(db::sql(&sql, [])).await?)?;
+    reading.take(rows::all(db, db::sql(&sql, [])).await?);
     let sql =
         format!("SELECT {COLUMNS} FROM task WHERE state = 'waiting' AND seq > $1 ORDER BY seq LIMIT {PAGE}");
     let mut last = 0i64;
     loop {
-        let page = db.query_all_raw(db::sql(&sql, [last.into()])).await?;
+        let page: Vec<UnfinishedRow> = rows::all(db, db::sql(&sql, [last.into()])).await?;
         let Some(end) = page.last() else { return Ok(reading.tasks) };
-        last = end.try_get("", "seq")?;
-        reading.take(&page)?;
+        last = end.seq;
+        reading.take(page);
     }
 }
 
@@ -70,34 +80,24 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, rows: &[QueryResult]) -> Result<(), DbErr> {
+    fn take(&mut self, rows: Vec<UnfinishedRow>) {
         for row in rows {
-            let name: String = row.try_get("", "name")?;
-            let name = self.names.entry(name).or_insert_with_key(|name| Arc::from(name.as_str())).clone();
-            let state: String = row.try_get("", "state")?;
-            let state = match state.as_str() {
-                "running" => State::Running,
-                "canceling" => State::Canceling,
-                _ => State::Waiting,
-            };
-            let behind = self
-                .lines
-                .join(row.try_get("", "exclusive_resources")?, row.try_get("", "shared_resources")?);
+            let name = self.names.entry(row.name).or_insert_with_key(|name| Arc::from(name.as_str())).clone();
+            let behind = self.lines.join(row.exclusive_resources, row.shared_resources);
             let first = behind.iter().map(|behind| behind.first).min();
             let blockers = if self.tasks.len() < self.shown { behind.into() } else { Box::default() };
             self.tasks.push(Unfinished {
-                id: row.try_get("", "pulp_id")?,
+                id: row.pulp_id,
                 name,
-                state,
-                worker: row.try_get("", "worker_id")?,
-                age: row.try_get("", "age")?,
-                runs: row.try_get("", "runs")?,
-                unchanged: row.try_get("", "unchanged")?,
+                state: row.state,
+                worker: row.worker_id,
+                age: row.age,
+                runs: row.runs,
+                unchanged: row.unchanged,
                 // What runs has its resources, whatever a task before it in this list would say.
-                behind: first.filter(|_| state == State::Waiting),
+                behind: first.filter(|_| row.state == TaskState::Waiting),
                 blockers,
             });
         }
-        Ok(())
     }
 }

@@ -1,6 +1,5 @@
-//! How a worker hears that there is work, or that its task is canceled: by the ear of its host, or one of its deputies.
-//!
-//! Where none of them answers, the worker looks by itself.
+//! How a worker learns that there is work, or that its task is canceled: from the shared listener of its
+//! host, or one of its deputies. Where none of them replies, the worker polls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use entities::db;
 use rand::Rng;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
@@ -17,31 +16,35 @@ use uuid::Uuid;
 use super::relay::{self, Role, Signal};
 use super::shared_listener::SharedListener;
 use crate::queue::backoff::Backoff;
+use crate::queue::rows;
 
-/// How long until a worker that is not heard for, or that is a deputy, asks again.
+/// How long until a worker without a shared listener, or one that is a deputy, asks again.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How many stand in for an ear that does not answer, because it is stopped or has too much to do, one after the other.
+/// How many stand in, one after the other, for a shared listener that is stopped or has too much to do.
 const DEPUTIES: u8 = 3;
+
+/// Tells installations apart whose workers share a host.
+const INSTALLATION: &str = "SELECT installation()";
 
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    heard: Arc<Heard>,
+    inbox: Arc<Inbox>,
     _attending: AbortOnDropHandle<()>,
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Inbox {
     work: Notify,
-    /// Whether somebody looks at the queue for this worker.
+    /// Whether a shared listener looks at the queue for this worker.
     attended: AtomicBool,
     canceled: mpsc::Sender<()>,
 }
 
-impl Heard {
-    fn word(&self, word: Signal) {
-        match word {
+impl Inbox {
+    fn receive(&self, signal: Signal) {
+        match signal {
             // A look that is under way may be too early; one that is asked for is enough.
             Signal::Cancel => drop(self.canceled.try_send(())),
             Signal::Work => self.work.notify_one(),
@@ -52,39 +55,39 @@ impl Heard {
 
 impl Listener {
     /// Begins to listen for a worker; `canceled` is told of cancels.
-    pub(crate) fn start(ear: SharedListener, canceled: mpsc::Sender<()>) -> Listener {
-        let heard = Arc::new(Heard { work: Notify::new(), attended: AtomicBool::new(false), canceled });
-        let attending = tokio::spawn(attend(ear, heard.clone()));
-        Listener { heard, _attending: AbortOnDropHandle::new(attending) }
+    pub(crate) fn start(shared: SharedListener, canceled: mpsc::Sender<()>) -> Listener {
+        let inbox = Arc::new(Inbox { work: Notify::new(), attended: AtomicBool::new(false), canceled });
+        let attending = tokio::spawn(attend(shared, inbox.clone()));
+        Listener { inbox, _attending: AbortOnDropHandle::new(attending) }
     }
 
     /// Waits until there may be work.
     pub(crate) async fn work(&self) {
-        self.heard.work.notified().await;
+        self.inbox.work.notified().await;
     }
 
-    /// Whether an ear looks at the queue for this worker, so that it need not do so often.
+    /// Whether a shared listener looks at the queue for this worker, so that it need not do so often.
     pub(crate) fn is_attended(&self) -> bool {
-        self.heard.attended.load(Ordering::Relaxed)
+        self.inbox.attended.load(Ordering::Relaxed)
     }
 }
 
-async fn attend(ear: SharedListener, heard: Arc<Heard>) {
-    let mut found = find(&ear, DEPUTIES).await;
+async fn attend(shared: SharedListener, inbox: Arc<Inbox>) {
+    let mut found = find(&shared, DEPUTIES).await;
     loop {
-        heard.attended.store(found.is_some(), Ordering::Relaxed);
+        inbox.attended.store(found.is_some(), Ordering::Relaxed);
         found = match found {
             Some((_, Role::Subscriber(mut subscription))) => {
-                while let Ok(word) = subscription.next().await {
-                    heard.word(word);
+                while let Ok(signal) = subscription.next().await {
+                    inbox.receive(signal);
                 }
                 None
             }
             Some((deputy, Role::Owner(socket))) => {
-                tracing::debug!(deputy, "this worker hears for all of its host");
+                tracing::debug!(deputy, "this worker listens on behalf of this host");
                 tokio::select! {
-                    () = hear(&ear, socket, &heard) => None,
-                    found = is_relieved(&ear, deputy) => Some(found),
+                    () = listen(&shared, socket, &inbox) => None,
+                    found = is_relieved(&shared, deputy) => Some(found),
                 }
             }
             // The worker looks by itself.
@@ -95,47 +98,48 @@ async fn attend(ear: SharedListener, heard: Arc<Heard>) {
             }
         };
         if found.is_none() {
-            heard.attended.store(false, Ordering::Relaxed);
-            found = find(&ear, DEPUTIES).await;
+            inbox.attended.store(false, Ordering::Relaxed);
+            found = find(&shared, DEPUTIES).await;
         }
         // What was told meanwhile.
-        heard.word(Signal::Work);
-        heard.word(Signal::Cancel);
+        inbox.receive(Signal::Work);
+        inbox.receive(Signal::Cancel);
     }
 }
 
-/// Is the ear, and hears.
-async fn hear(ear: &SharedListener, socket: UnixListener, heard: &Heard) {
-    let (told, mut words) = mpsc::channel(4);
+/// Listens on behalf of the host.
+async fn listen(shared: &SharedListener, socket: UnixListener, inbox: &Inbox) {
+    let (told, mut signals) = mpsc::channel(4);
     let hears = async {
-        while let Some(word) = words.recv().await {
-            heard.word(word);
+        while let Some(signal) = signals.recv().await {
+            inbox.receive(signal);
         }
     };
-    tokio::join!(ear.hear(socket, told), hears);
+    tokio::join!(shared.serve(socket, told), hears);
 }
 
-/// Who hears, or that this worker is to: the ear, or the first of so many deputies whose place is free or who answers.
-async fn find(ear: &SharedListener, deputies: u8) -> Option<(u8, Role)> {
-    let installation = installation(ear)
+/// Finds the shared listener, or the first of so many deputies whose place is free or who replies.
+async fn find(shared: &SharedListener, deputies: u8) -> Option<(u8, Role)> {
+    let installation = installation(shared)
         .await
-        .inspect_err(|error| tracing::warn!(%error, "this worker looks for work by itself, once a second"))
+        .inspect_err(|error| tracing::debug!(%error, "cannot find the shared listener; this worker polls once a second"))
         .ok()?;
     for deputy in 0..=deputies {
-        match relay::find(installation, ear.worker, deputy).await {
+        match relay::join(installation, shared.worker, deputy).await {
             Ok(found) => return Some((deputy, found)),
-            Err(error) => tracing::debug!(%error, deputy, "nobody hears there for this worker"),
+            Err(error) => tracing::debug!(%error, deputy, "no shared listener on this host"),
         }
     }
     None
 }
 
-/// Waits until somebody hears again whom this worker stands in for, or that place is free. Never, if it is no deputy.
-async fn is_relieved(ear: &SharedListener, deputy: u8) -> (u8, Role) {
+/// Waits until a listener that this worker stands in for replies again, or its place is free. For ever, if it
+/// is no deputy.
+async fn is_relieved(shared: &SharedListener, deputy: u8) -> (u8, Role) {
     loop {
         tokio::time::sleep(AGAIN).await;
         if let Some(above) = deputy.checked_sub(1)
-            && let Some(found) = find(ear, above).await
+            && let Some(found) = find(shared, above).await
         {
             return found;
         }
@@ -143,12 +147,11 @@ async fn is_relieved(ear: &SharedListener, deputy: u8) -> (u8, Role) {
 }
 
 /// Tells installations apart whose workers share a host.
-async fn installation(ear: &SharedListener) -> Result<Uuid, DbErr> {
+async fn installation(shared: &SharedListener) -> Result<Uuid, DbErr> {
     let mut backoff = Backoff::default();
     loop {
-        match ear.db.query_one_raw(db::sql("SELECT installation() AS id", [])).await {
-            Ok(Some(row)) => return row.try_get("", "id"),
-            Ok(None) => return Err(DbErr::RecordNotFound("the installation has no name".to_owned())),
+        match rows::value(&shared.db, db::sql(INSTALLATION, [])).await {
+            Ok(id) => return Ok(id),
             Err(error) if db::is_passing(&error) => backoff.pause().await,
             Err(error) => return Err(error),
         }

@@ -1,51 +1,39 @@
-//! Gets things moving after a commit: reads the notices, and wakes workers that sleep.
+//! The queue mover: after a commit it reads the notices, and wakes workers that sleep.
 //!
-//! Always outside of the transaction that wrote: a NOTIFY in there would end the grouping of commits. Nobody
-//! waits for it, and nothing depends on it: a worker that is awake, or that looks again after a second, does
-//! the same.
+//! Always outside of the transaction that wrote: a NOTIFY in there would end the grouping of commits. Nothing
+//! waits for it or depends on it: a worker that is awake, or that looks again after a second, does the same.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use entities::{Settings, db};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::in_time;
+use crate::queue::rows;
 
 /// Notices that are read in one step.
 pub(super) const BATCH: i32 = 1000;
 
-/// How long a step may take before nobody waits for it any more.
+/// How long a step may take before it is abandoned.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// How long notices are collected at first when nobody sleeps who could be woken.
+/// How long notices are collected at first when no sleeper could be woken.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How long at most: whoever runs out of tasks reads them itself.
+/// How long at most: a worker that runs out of tasks reads them itself.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// For how long it holds that nobody sleeps.
+/// For how long it is assumed that no worker sleeps.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// There may be notices.
-const NOTICES: u8 = 1;
-
-/// There is a task that could run, and nobody has been told.
-const READY: u8 = 2;
-
-/// There is a task that could run, and somebody may be on the way to it.
-const LEFT: u8 = 4;
-
-/// How long a worker may be on its way before another one is woken for the same task.
-const ON_THE_WAY: Duration = Duration::from_millis(2);
-
 /// Reads changes, at most `$1`, and wakes an idle worker for each task that became ready but for `$2` of
-/// them, which the caller claims. `enough` is null if none had to be woken.
+/// them, which the caller claims. `enough_idle` is null if none had to be woken.
 const ADVANCE: &str = "
-SELECT more, woken = wanted AS enough FROM (
+SELECT more, woken = wanted AS enough_idle FROM (
     SELECT more, wanted, CASE WHEN wanted > 0 THEN wake_idle(wanted) END AS woken FROM (
         SELECT more, nullif(greatest(ready - $2, 0), 0) AS wanted FROM advance_queue($1, 0) OFFSET 0) AS advanced
     OFFSET 0) AS told";
@@ -59,6 +47,21 @@ SELECT CASE WHEN EXISTS (SELECT FROM task_change
               OR EXISTS (SELECT FROM task_ready
                          WHERE number > (SELECT last_number('task_ready_floor')) AND xmax = 0)
        THEN wake_idle(1) END AS woken";
+
+/// Tells a worker that its task was canceled.
+const TELL_CANCELED: &str = "SELECT pg_notify(worker_channel($1), 'cancel')";
+
+/// There may be notices.
+const NOTICES: u8 = 1;
+
+/// There is a task that could run, and no worker has been told.
+const READY: u8 = 2;
+
+/// There is a task that could run, and a worker may be on the way to it.
+const LEFT: u8 = 4;
+
+/// How long a worker may be on its way before another one is woken for the same task.
+const ON_THE_WAY: Duration = Duration::from_millis(2);
 
 /// Cheap to clone. Requests that come while one is under way are answered by one more.
 #[derive(Clone, Debug)]
@@ -75,29 +78,29 @@ struct MoverInner {
     turn: Mutex<Collecting>,
 }
 
-/// How long notices are collected before the next step: twice as long with each that finds nobody asleep. One
-/// that finds nobody may just have come between two tasks of a worker, and the task it came for should not
-/// wait for that.
+/// How long notices are collected before the next step: twice as long with each that finds no sleeper. One
+/// that finds none may just have come between two tasks of a worker, and the task it came for should not wait
+/// for that.
 #[derive(Debug, Default)]
 struct Collecting {
     pause: Duration,
-    nobody_slept: Option<Instant>,
+    no_sleeper: Option<Instant>,
 }
 
 impl Collecting {
     fn pause(&self, now: Instant) -> Duration {
-        match self.nobody_slept {
+        match self.no_sleeper {
             Some(moment) if now.duration_since(moment) < BUSY => self.pause,
             _ => Duration::ZERO,
         }
     }
 
     /// Takes note of what a step has found: whether there were sleepers enough for what is ready.
-    fn note(&mut self, enough_asleep: bool, now: Instant) {
-        *self = match enough_asleep {
+    fn note(&mut self, enough_idle: bool, now: Instant) {
+        *self = match enough_idle {
             true => Collecting::default(),
             false => {
-                Collecting { pause: (self.pause(now) * 2).clamp(SHORTEST, LONGEST), nobody_slept: Some(now) }
+                Collecting { pause: (self.pause(now) * 2).clamp(SHORTEST, LONGEST), no_sleeper: Some(now) }
             }
         };
     }
@@ -115,18 +118,18 @@ impl QueueMover {
         }))
     }
 
-    /// Reads notices soon, and wakes somebody for each task that is ready then, and for one more if `more`
+    /// Reads notices soon, and wakes a worker for each task that is ready then, and for one more if `more`
     /// are.
-    pub(crate) fn promote(&self, more: bool) {
+    pub(crate) fn move_soon(&self, more: bool) {
         self.ask(if more { NOTICES | READY } else { NOTICES });
     }
 
-    /// Wakes somebody soon, if anybody sleeps.
+    /// Wakes a worker soon, if one sleeps.
     pub(crate) fn wake(&self) {
         self.ask(READY);
     }
 
-    /// Wakes somebody if there is still a task ready that a worker has left to others.
+    /// Wakes a worker if there is still a task ready that a worker has left to others.
     pub(crate) fn wake_for_what_is_left(&self) {
         self.ask(LEFT);
     }
@@ -135,12 +138,9 @@ impl QueueMover {
     pub(crate) fn tell_canceled(&self, worker: Uuid) {
         let inner = self.0.clone();
         tokio::spawn(async move {
-            let told = async {
-                let sql = "SELECT pg_notify(worker_channel($1), 'cancel')";
-                inner.db().await?.execute_raw(db::sql(sql, [worker.into()])).await
-            };
+            let told = async { inner.db().await?.execute_raw(db::sql(TELL_CANCELED, [worker.into()])).await };
             if let Err(error) = in_time(BOUND, told).await {
-                tracing::debug!(%error, %worker, "a cancel could not be told; the worker finds it in the row");
+                tracing::debug!(%error, %worker, "cannot notify the worker of a cancel; it finds it in the row");
             }
         });
     }
@@ -159,7 +159,7 @@ impl QueueMover {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            // Whoever asks from now on is answered by the next step, which sees what was committed before.
+            // What is asked from now on is done by the next step, which sees what was committed before.
             let asked = inner.asked.swap(0, Ordering::AcqRel);
             let step = async {
                 let db = inner.db().await?;
@@ -171,17 +171,17 @@ impl QueueMover {
                 }
                 let claims = if asked & (READY | LEFT) == 0 { 0 } else { -1 };
                 loop {
-                    let promoted = promote(db, claims).await?;
-                    if let Some(enough) = promoted.enough_asleep {
+                    let moved = move_queue(db, claims).await?;
+                    if let Some(enough) = moved.enough_idle {
                         collecting.note(enough, Instant::now());
                     }
-                    if !promoted.more {
+                    if !moved.more {
                         return Ok(());
                     }
                 }
             };
             if let Err(error) = in_time(BOUND, step).await {
-                tracing::debug!(%error, "the queue could not be moved on; another worker does it");
+                tracing::debug!(%error, "cannot move the queue on; another worker will");
             }
         });
     }
@@ -195,27 +195,24 @@ impl MoverInner {
 }
 
 /// What came of reading notices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromQueryResult)]
 pub(crate) struct Moved {
     /// There are more notices.
     more: bool,
-    /// Whether there were sleepers for all tasks that became ready; nothing if nobody was needed.
-    enough_asleep: Option<bool>,
+    /// Whether there were sleepers for all tasks that became ready; nothing if none was needed.
+    enough_idle: Option<bool>,
 }
 
-/// Reads notices, and wakes a sleeper for each task that is ready by that but for `claims` of them, which the caller
-/// claims itself.
-pub(crate) async fn promote(db: &DatabaseConnection, claims: i32) -> Result<Moved, DbErr> {
-    let row = db.query_one_raw(db::sql(ADVANCE, [BATCH.into(), claims.into()])).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("advance_queue".to_owned()))?;
-    Ok(Moved { more: row.try_get("", "more")?, enough_asleep: row.try_get("", "enough")? })
+/// Reads notices, and wakes a sleeper for each task that is ready by that but for `claims` of them, which the
+/// caller claims itself.
+pub(crate) async fn move_queue(db: &DatabaseConnection, claims: i32) -> Result<Moved, DbErr> {
+    rows::only(db, db::sql(ADVANCE, [BATCH.into(), claims.into()])).await
 }
 
-/// Wakes a sleeper if there is something to do that nobody has begun. Answers how many; nothing if nobody is
+/// Wakes a sleeper if there is something to do that no worker has begun. Returns how many; nothing if none is
 /// needed.
 async fn wake(db: &DatabaseConnection) -> Result<Option<i32>, DbErr> {
-    let row = db.query_one_raw(db::sql(WAKE, [])).await?;
-    row.map_or(Ok(None), |row| row.try_get("", "woken"))
+    rows::value(db, db::sql(WAKE, [])).await
 }
 
 #[cfg(test)]
@@ -223,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notices_are_collected_for_longer_only_while_nobody_is_found_asleep() {
+    fn notices_are_collected_for_longer_only_while_no_sleeper_is_found() {
         let (now, mut collecting) = (Instant::now(), Collecting::default());
         assert_eq!(collecting.pause(now), Duration::ZERO, "the first step comes at once");
         collecting.note(false, now);
@@ -234,6 +231,6 @@ mod tests {
         assert_eq!(collecting.pause(now), LONGEST);
         assert_eq!(collecting.pause(now + BUSY), Duration::ZERO, "who was awake then may sleep by now");
         collecting.note(true, now);
-        assert_eq!(collecting.pause(now), Duration::ZERO, "somebody slept");
+        assert_eq!(collecting.pause(now), Duration::ZERO, "a worker slept");
     }
 }

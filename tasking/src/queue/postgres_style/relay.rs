@@ -1,7 +1,7 @@
-//! How the workers of a host find each other: over a unix socket that one of them has bound.
+//! The relay between the workers of a host: a unix socket that one of them has bound, the shared listener.
 //!
-//! Its name is abstract, so nothing is left of it when its owner dies, however that was. Only processes of the same user
-//! talk to each other.
+//! Its name is abstract, so nothing is left of it when its owner dies, however that was. Only processes of
+//! the same user talk to each other.
 
 use std::io;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// A neighbour that says nothing for so long hears nothing either.
+/// A shared listener that says nothing for so long does not listen either.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// What a worker is told.
+/// What the shared listener tells a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// There may be work.
     Work,
     /// Its task may have been canceled.
     Cancel,
-    /// Nothing; but the one that tells has just looked.
+    /// Nothing; but the shared listener has just looked.
     Nothing,
 }
 
@@ -43,25 +43,25 @@ impl Signal {
     }
 }
 
-/// What was found on this host.
+/// What this worker is on its host.
 #[derive(Debug)]
 pub(super) enum Role {
-    /// Nobody hears yet: the others will ask here.
+    /// The shared listener: the others will ask at this socket.
     Owner(UnixListener),
-    /// Somebody hears for all.
+    /// One of those for which another worker listens.
     Subscriber(Subscription),
 }
 
-/// A neighbour that hears for this worker.
+/// The connection to the shared listener.
 #[derive(Debug)]
 pub(super) struct Subscription(UnixStream);
 
-/// Looks for somebody who hears what is told to the workers of an installation, or takes that place: of the ear, or of
-/// its deputies if nobody answers there.
+/// Connects to the shared listener of this host and installation, or takes its place if it is free. Deputy 0
+/// is the shared listener, the others stand in for it in turn.
 ///
 /// # Errors
-/// If the one who should does not answer.
-pub(super) async fn find(installation: Uuid, worker: Uuid, deputy: u8) -> io::Result<Role> {
+/// If the one whose place it is does not reply.
+pub(super) async fn join(installation: Uuid, worker: Uuid, deputy: u8) -> io::Result<Role> {
     // The leading zero makes the name abstract.
     let name = format!("\0pulp/{installation}/{deputy}");
     match UnixListener::bind(&name) {
@@ -82,7 +82,7 @@ impl Subscription {
     /// What is told next.
     ///
     /// # Errors
-    /// If the neighbour is gone or silent.
+    /// If the shared listener is gone or silent.
     pub(super) async fn next(&mut self) -> io::Result<Signal> {
         let byte = tokio::time::timeout(SILENCE, self.0.read_u8()).await;
         Ok(Signal::of(byte.map_err(|_| io::ErrorKind::TimedOut)??))
@@ -90,7 +90,7 @@ impl Subscription {
 }
 
 /// Who asks at the other end of a connection.
-pub(super) async fn asks(stream: &mut UnixStream) -> io::Result<Uuid> {
+pub(super) async fn accept_worker(stream: &mut UnixStream) -> io::Result<Uuid> {
     is_ours(stream)?;
     let mut worker = [0; 16];
     tokio::time::timeout(SILENCE, stream.read_exact(&mut worker))
@@ -99,19 +99,19 @@ pub(super) async fn asks(stream: &mut UnixStream) -> io::Result<Uuid> {
     Ok(Uuid::from_bytes(worker))
 }
 
-/// Passes on what a worker is told, until it is gone or nobody tells any more.
-pub(super) async fn pass_on(mut stream: UnixStream, mut words: mpsc::Receiver<Signal>) -> io::Result<()> {
+/// Forwards what a worker is told, until it is gone or there is nothing more to tell.
+pub(super) async fn forward(mut stream: UnixStream, mut signals: mpsc::Receiver<Signal>) -> io::Result<()> {
     let mut more = [0; 1];
     let (mut ended, mut writer) = stream.split();
     loop {
-        let word = tokio::select! {
-            word = words.recv() => match word {
-                Some(word) => word,
+        let signal = tokio::select! {
+            signal = signals.recv() => match signal {
+                Some(signal) => signal,
                 None => return Ok(()),
             },
             _ = ended.read(&mut more) => return Ok(()),
         };
-        let written = tokio::time::timeout(SILENCE, writer.write_u8(word.byte())).await;
+        let written = tokio::time::timeout(SILENCE, writer.write_u8(signal.byte())).await;
         written.map_err(|_| io::ErrorKind::TimedOut)??;
     }
 }

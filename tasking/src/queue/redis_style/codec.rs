@@ -1,8 +1,8 @@
 //! How messages are written to Redis: MessagePack with named fields, human readable on both sides.
 //!
-//! Named fields survive a field that an older or newer process does not know; array mode would put values into the
-//! wrong fields without an error. Every message carries the version of its meaning in the field `v`: a process
-//! refuses messages of versions that it does not know, even if it could read them.
+//! Named fields survive a field that an older or newer process does not know; array mode would put values
+//! into the wrong fields without an error. Every message carries the version of its meaning in the field `v`:
+//! a process refuses messages of versions that it does not know, even if it could read them.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

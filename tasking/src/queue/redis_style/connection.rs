@@ -9,11 +9,12 @@ use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates, cmd,
 };
 use entities::Settings;
-use entities::settings::WorkerStyle;
 
 use super::ConnectionManager;
 use super::keys::Keys;
 use super::sentinels::Sentinels;
+use crate::queue::repeats::Repeats;
+use crate::queue::style::Style;
 
 /// How long a reply may take on a connection that never blocks.
 const REPLY: Duration = Duration::from_secs(2);
@@ -43,8 +44,8 @@ impl Redis {
         Ok(Redis { to: Arc::new(to), sentinels, keys: Keys::new(&settings.redis_key_prefix) })
     }
 
-    /// A connection to share, for commands that answer at once. It connects when it is first used, and again after a
-    /// failure; the command that meets the failure gets the error.
+    /// A connection to share, for commands that answer at once. It connects when it is first used, and again
+    /// after a failure; the command that meets the failure gets the error.
     pub(crate) fn shared(&self) -> RedisResult<ConnectionManager> {
         Ok(ConnectionManager::new(self.clone()))
     }
@@ -77,11 +78,16 @@ impl Redis {
     /// If Redis refuses the credentials, or its certificate is not trusted.
     pub(crate) async fn ready(&self) -> anyhow::Result<()> {
         let mut backoff = crate::queue::backoff::Backoff::default();
+        let unreachable = Repeats::default();
         loop {
             match self.knock().await {
                 Ok(()) => return Ok(()),
                 Err(error) if refuses(&error) => return Err(error).context(REFUSED),
-                Err(error) => tracing::warn!(%error, "Redis cannot be reached; trying again"),
+                Err(error) => {
+                    if let Some(times) = unreachable.due() {
+                        tracing::warn!(%error, times, "cannot connect to Redis; retrying");
+                    }
+                }
             }
             backoff.pause().await;
         }
@@ -117,7 +123,7 @@ const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// # Errors
 /// If Redis refuses them. That it cannot be reached, or is not configured, is no error.
 pub async fn check_credentials(settings: &Settings) -> anyhow::Result<()> {
-    if settings.worker_style != WorkerStyle::Redis {
+    if !Style::of(settings).is_routed() {
         return Ok(());
     }
     if settings.redis_url.is_none() {

@@ -1,4 +1,8 @@
-//! A connection for many: it finds Redis again after a failure, wherever Redis is then.
+//! A shared connection that finds Redis again after a failure, wherever Redis is then.
+//!
+//! The crate's own manager keeps the address it was made with, and reconnects with a back-off of its own:
+//! behind sentinels it would stay with a server that has become a replica. This one asks the sentinels at
+//! every reconnection, also when the server says READONLY.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,8 +15,8 @@ use super::Redis;
 
 type Opening = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
 
-/// A connection to share; cheap to clone. It connects when it is first used, and anew when it is used after a failure.
-/// Connecting goes on if the command that began it is dropped.
+/// A connection to share; cheap to clone. It connects when it is first used, and anew when it is used after a
+/// failure. Connecting goes on if the command that began it is dropped.
 #[derive(Clone)]
 pub(crate) struct ConnectionManager {
     redis: Redis,
@@ -102,11 +106,12 @@ impl std::fmt::Debug for ConnectionManager {
 
 fn open(redis: Redis) -> Opening {
     let task = tokio::spawn(async move { redis.connect().await });
-    let ended = |_| RedisError::from((ErrorKind::Io, "connecting to Redis was given up"));
+    let ended = |_| RedisError::from((ErrorKind::Io, "connecting to Redis was abandoned"));
     task.map(move |done| done.unwrap_or_else(|error| Err(ended(error)))).boxed().shared()
 }
 
-/// Whether a connection is of no use any more: it broke, it is silent, or its server takes no writes (any more).
+/// Whether a connection is of no use any more: it broke, it is silent, or its server takes no writes (any
+/// more).
 fn is_lost(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()

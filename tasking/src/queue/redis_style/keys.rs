@@ -18,7 +18,7 @@ impl Keys {
         self.queue(crate::queue::process::RESOURCE_MANAGER)
     }
 
-    /// The lease of the leader: a string that is gone when nobody renews it.
+    /// The lease of the leader: a string that is gone when it is not renewed.
     pub(crate) fn lease(&self) -> String {
         format!("{}resource-manager:lease", self.prefix)
     }
@@ -33,7 +33,7 @@ impl Keys {
         format!("{}{name}:processing", self.prefix)
     }
 
-    /// Where messages of a queue are kept that nobody could read.
+    /// Where messages of a queue are kept that could not be read.
     pub(crate) fn rejected(&self, name: &str) -> String {
         format!("{}{name}:rejected", self.prefix)
     }

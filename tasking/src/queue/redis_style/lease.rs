@@ -1,6 +1,7 @@
 //! The leader's lease: a key with a time to live, taken atomically and renewed by comparison.
 //!
-//! It decides who tries to lead, and how soon somebody else may. That only one leads rests on the epoch in Postgres.
+//! It decides who tries to lead, and how soon another process may. That only one leads rests on the epoch in
+//! Postgres.
 
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ pub(crate) struct Lease {
 pub(crate) enum Held {
     /// We do.
     Ours,
-    /// Nobody does.
-    Nobody,
-    /// The process of that label does, for that long if nobody renews it.
+    /// No process does.
+    Free,
+    /// The process of that label does, for that long if it is not renewed.
     Other {
         /// The label.
         holder: String,
@@ -54,7 +55,7 @@ impl Lease {
         self.duration
     }
 
-    /// Takes it if nobody holds it.
+    /// Takes it if it is free.
     pub(crate) async fn acquire(&self, redis: &mut ConnectionManager) -> RedisResult<Held> {
         let other: Option<(String, i64)> = scripts::ACQUIRE
             .key(&self.key)
@@ -78,7 +79,7 @@ impl Lease {
             .await?;
         Ok(match held {
             None if faults::on(Fault::RetakeLease) => self.acquire(redis).await?,
-            None => Held::Nobody,
+            None => Held::Free,
             Some(held) if held == self.value => Held::Ours,
             Some(held) => other_holder(&held, 0),
         })

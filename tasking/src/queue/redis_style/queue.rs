@@ -15,8 +15,8 @@ use crate::queue::redis_style::codec;
 /// How many notices the manager takes at once.
 const BATCH: usize = 256;
 
-/// The manager's side: notices come in, orders go out. All of it only while the lease is ours; a lost lease is
-/// answered with `None` or false.
+/// The manager's side: notices come in, orders go out. All of it only while the lease is ours; a lost lease
+/// is answered with `None` or false.
 #[derive(Debug)]
 pub(crate) struct ManagerQueue {
     redis: Redis,
@@ -56,8 +56,8 @@ impl ManagerQueue {
         ManagerQueue { redis, connection, lease }
     }
 
-    /// Sends orders and acknowledges notices. Answers those that are not acknowledged then, oldest first, with new ones
-    /// to fill the batch. What cannot be read is kept aside, and is not among them.
+    /// Sends orders and acknowledges notices. Returns those that are not acknowledged then, oldest first,
+    /// with new ones to fill the batch. What cannot be read is kept aside, and is not among them.
     pub(crate) async fn exchange(
         &mut self,
         orders: &[Sent],
@@ -95,8 +95,8 @@ impl ManagerQueue {
         Ok(Some(notices))
     }
 
-    /// Deletes the lists of workers that are gone: what was ordered there is ordered again. False if the lease is not
-    /// ours.
+    /// Deletes the lists of workers that are gone: what was ordered there is ordered again. False if the
+    /// lease is not ours.
     pub(crate) async fn forget(&mut self, names: &[String]) -> RedisResult<bool> {
         let mut call = scripts::FORGET.prepare_invoke();
         call.key(self.lease.key()).arg(self.lease.value());
@@ -140,7 +140,7 @@ pub(crate) struct WorkerQueue {
     queue: String,
     processing: String,
     rejected: String,
-    /// A wait that was begun. It goes on when nobody looks, and what comes is not lost.
+    /// A wait that was begun. It goes on while it is not polled, and what comes is not lost.
     waiting: Option<ReusableBoxFuture<'static, RedisResult<Option<Vec<u8>>>>>,
 }
 
@@ -162,8 +162,8 @@ impl WorkerQueue {
         Ok(WorkerQueue { connection, queue, processing, rejected, waiting: None })
     }
 
-    /// Waits for an order; `None` after about `timeout`, or when something else was there, which is kept aside. May be
-    /// dropped.
+    /// Waits for an order; `None` after about `timeout`, or when something else was there, which is kept
+    /// aside. May be dropped.
     pub(crate) async fn wait(&mut self, timeout: Duration) -> RedisResult<Option<Received>> {
         let waiting = self.waiting.get_or_insert_with(|| {
             let mut connection = self.connection.clone();
@@ -211,7 +211,7 @@ impl WorkerQueue {
 pub(crate) enum Done<'a> {
     /// These: their effects are done.
     These(&'a [Vec<u8>]),
-    /// All: nobody will ever see what else is on the list.
+    /// All: what else is on the list will never be read.
     All,
 }
 

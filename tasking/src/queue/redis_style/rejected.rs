@@ -36,7 +36,7 @@ impl Rejected {
 }
 
 impl Rejected {
-    /// What is in the list; somebody else may have written there.
+    /// What is in the list; others may have written there.
     pub(crate) fn read(entry: &[u8]) -> Rejected {
         serde_json::from_slice(entry).unwrap_or_else(|_| Rejected::new(entry, "not written by Pulp"))
     }
@@ -50,7 +50,8 @@ pub(super) struct RejectPath<'a> {
     pub(super) rejected: &'a str,
 }
 
-/// Moves a message from the processing list to the rejected ones, in one step. False if the lease is not ours.
+/// Moves a message from the processing list to the rejected ones, in one step. False if the lease is not
+/// ours.
 pub(super) async fn reject(
     connection: &mut impl ConnectionLike,
     place: &RejectPath<'_>,

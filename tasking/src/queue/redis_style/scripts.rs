@@ -1,12 +1,12 @@
-//! The scripts. Each one of the manager's compares the lease first, so that a manager that was deposed without
-//! knowing has no effect.
+//! The scripts. Each one of the manager's compares the lease first, so that a manager that was deposed
+//! without knowing has no effect.
 
 use std::sync::LazyLock;
 
 use deadpool_redis::redis::Script;
 
-/// Takes the lease if it is free, or is ours already. Answers nothing then, else the holder and the milliseconds left.
-/// Key: lease. Arguments: our value, milliseconds.
+/// Takes the lease if it is free, or is ours already. Answers nothing then, else the holder and the
+/// milliseconds left. Key: lease. Arguments: our value, milliseconds.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local held = redis.call('GET', KEYS[1])
@@ -34,10 +34,10 @@ pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Sends orders, acknowledges the oldest notices, moves new ones to the processing list, and answers all that is there
-/// then; nothing at all if the lease is not ours.
-/// Keys: lease, queue, processing list, then a queue per order. Arguments: our value, how many
-/// to acknowledge, how many to take at most, one more to acknowledge or nothing, then the orders.
+/// Sends orders, acknowledges the oldest notices, moves new ones to the processing list, and answers all that
+/// is there then; nothing at all if the lease is not ours. Keys: lease, queue, processing list, then a queue
+/// per order. Arguments: our value, how many to acknowledge, how many to take at most, one more to
+/// acknowledge or nothing, then the orders.
 pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
@@ -52,8 +52,8 @@ pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Takes orders back. Answers how many of each were still in the queue; nothing at all if the lease is not ours.
-/// Keys: lease, then a queue per order. Arguments: our value, then the orders.
+/// Takes orders back. Answers how many of each were still in the queue; nothing at all if the lease is not
+/// ours. Keys: lease, then a queue per order. Arguments: our value, then the orders.
 pub(super) static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
@@ -72,9 +72,8 @@ pub(super) static FORGET: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Keeps a message aside. 1, or 0 if a lease is given and not ours.
-/// Keys: processing list, list of rejected ones, lease. Arguments: the message, what is kept of it, how many more are
-/// kept, our value of the lease.
+/// Keeps a message aside. 1, or 0 if a lease is given and not ours. Keys: processing list, list of rejected
+/// ones, lease. Arguments: the message, what is kept of it, how many more are kept, our value of the lease.
 pub(super) static REJECT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[4] then return 0 end

@@ -1,4 +1,7 @@
 //! Sentinels: they watch several servers of Redis and say which one takes writes now.
+//!
+//! The crate's `SentinelClient` confirms the role of each server with another connection and keeps no bound
+//! per sentinel: one that hangs would hold up the failover. Here each has half a second.
 
 use std::time::Duration;
 
@@ -39,7 +42,7 @@ impl Sentinels {
         Sentinels { known, master: settings.master_name.clone(), like: to.addr().clone() }
     }
 
-    /// Where the server is that takes writes, as the first sentinel says that answers.
+    /// Where the server is that takes writes, as the first sentinel says that replies.
     ///
     /// # Errors
     /// If none knows it: what the last one that failed has said.
@@ -56,7 +59,7 @@ impl Sentinels {
                             .into();
                 }
                 Err(error) => {
-                    tracing::debug!(%error, sentinel = %sentinel.get_connection_info().addr(), "a sentinel does not answer");
+                    tracing::debug!(%error, sentinel = %sentinel.get_connection_info().addr(), "the sentinel does not reply");
                     failure = error;
                 }
             }

@@ -1,4 +1,4 @@
-//! What is believed to be with workers, and when to look at it again.
+//! Assignments: which task is with which worker, so far as the leader knows, and when to look at it again.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Assignments {
         self.quick.push_back((Instant::now() + QUICK, worker, task));
     }
 
-    /// The task is with nobody any more.
+    /// The task is with no worker any more.
     pub(super) fn remove(&mut self, task: Uuid) {
         self.tasks.remove(&task);
     }

@@ -1,4 +1,4 @@
-//! The names of tasks as kinds of the scheduler, and what becomes of tasks that nobody knows.
+//! The names of tasks as kinds of the scheduler, and what becomes of tasks that no worker knows.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::routing::{Routing, Trouble};
 use super::task_rows;
 use crate::queue::scheduler::{Kind, Skills};
 
-/// How many tasks are ended at once because nobody knows them.
+/// How many tasks are failed at once because no worker knows them.
 const BATCH: usize = 1000;
 
 /// Numbers for names.
@@ -37,7 +37,7 @@ impl Kinds {
         kind
     }
 
-    /// What somebody knows who knows these names.
+    /// The skills of a worker that knows these names.
     pub(super) fn skills(&mut self, names: &[String]) -> Skills {
         Skills::new(names.iter().map(|name| self.of(name)).collect())
     }
@@ -76,7 +76,7 @@ impl Routing {
         }
         let ended = task_rows::fail_unknown(&self.db, due, self.epoch).await?.ok_or(Trouble::EpochOver)?;
         if !ended.is_empty() {
-            tracing::warn!(tasks = ended.len(), "tasks failed that no plugin of any process has");
+            tracing::warn!(tasks = ended.len(), "failed tasks whose type is registered in no live process");
         }
         for task in ended {
             self.finished(task);

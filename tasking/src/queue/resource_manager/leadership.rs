@@ -1,7 +1,7 @@
-//! One term of leadership: a loop that feeds the scheduler from rows, notices and timers, and sends what it decides.
+//! Leadership: a loop that feeds the scheduler from rows, notices and timers, and sends what it decides.
 //!
-//! Nothing here is kept anywhere else: a term begins with the rows, and whatever goes wrong in it, another look at
-//! the rows puts right.
+//! Nothing here is kept anywhere else: a term begins with the rows, and whatever goes wrong in it, another
+//! look at the rows puts right.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,21 +21,22 @@ use crate::queue::reaper::{self, Reaped, Watched};
 use crate::queue::redis_style::lease::{Held, Lease};
 use crate::queue::redis_style::queue::{Bell, ManagerQueue, await_notice};
 use crate::queue::redis_style::{ConnectionManager, Redis, RedisResult};
+use crate::queue::repeats::Repeats;
 
 /// How a term ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// We were asked to stop.
     Stopped,
-    /// Somebody else leads.
+    /// Another process leads.
     Deposed {
         /// The label.
         holder: String,
     },
-    /// The lease is gone, and nobody else has taken it yet.
+    /// The lease is gone, and no other process has taken it yet.
     LeaseMissing,
-    /// The lease is ours, but another one has begun a term since: it held the lease before, and was so slow that it
-    /// became the leader only after us.
+    /// The lease is ours, but another one has begun a term since: it held the lease before, and was so slow
+    /// that it became the leader only after us.
     EpochOver,
 }
 
@@ -74,12 +75,12 @@ impl Leader {
         if matches!(end, End::Stopped | End::EpochOver)
             && let Err(error) = self.lease.release(&mut self.connection).await
         {
-            tracing::warn!(%error, "the lease cannot be given back; it runs out by itself");
+            tracing::warn!(%error, "cannot release the lease; it will expire");
         }
         if matches!(end, End::Stopped)
             && let Err(error) = self.registration.stop().await
         {
-            tracing::warn!(%error, "the end of this resource manager cannot be recorded");
+            tracing::warn!(%error, "cannot record that this resource manager stops; it will be reaped");
         }
         end
     }
@@ -89,7 +90,7 @@ impl Leader {
         let _keeper = spawn(keep(self.lease.clone(), self.connection.clone(), held_in));
         let (told, mut reaped) = mpsc::channel::<Reaped>(64);
         let _observer =
-            spawn(reaper::watch(self.pulp.settings.clone(), Some(self.epoch), Watched::Everybody, told));
+            spawn(reaper::watch(self.pulp.settings.clone(), Some(self.epoch), Watched::All, told));
         let _housekeeper = spawn(housekeeping::run(self.pulp.clone()));
         let (ring, mut bell) = mpsc::channel(1);
         let idle = Arc::new(Notify::new());
@@ -98,6 +99,7 @@ impl Leader {
         let queue = ManagerQueue::new(self.redis.clone(), self.connection.clone(), self.lease.clone());
         let mut routing = Routing::new(self.db.clone(), queue, self.epoch, self.pulp.settings.worker_ttl);
         let mut backoff = Backoff::default();
+        let interrupted = Repeats::default();
         loop {
             let due = routing.due();
             // A timer that is due already would still take a millisecond.
@@ -118,7 +120,10 @@ impl Leader {
                 () = tokio::time::sleep_until(due.into()) => {}
             }
             match routing.step(rung).await {
-                Ok(()) => backoff.reset(),
+                Ok(()) => {
+                    backoff.reset();
+                    interrupted.over();
+                }
                 Err(Trouble::NotOurs) => {
                     if let Ok(held) = self.lease.renew(&mut self.connection).await
                         && held != Held::Ours
@@ -128,7 +133,13 @@ impl Leader {
                 }
                 Err(Trouble::EpochOver) => return End::EpochOver,
                 Err(Trouble::Passing(error)) => {
-                    tracing::warn!(error = format!("{error:#}"), "routing is interrupted; trying again");
+                    if let Some(times) = interrupted.due() {
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            times,
+                            "routing is interrupted; retrying"
+                        );
+                    }
                     routing.doubt();
                     tokio::select! {
                         () = backoff.pause() => {}
@@ -143,43 +154,57 @@ impl Leader {
 fn lost(held: Held) -> End {
     match held {
         Held::Other { holder, .. } => End::Deposed { holder },
-        Held::Ours | Held::Nobody => End::LeaseMissing,
+        Held::Ours | Held::Free => End::LeaseMissing,
     }
 }
 
 /// Renews the lease at a third of its time; says so and ends when it is lost.
 async fn keep(lease: Lease, mut connection: ConnectionManager, held: watch::Sender<Held>) {
     let third = lease.duration() / 3;
+    let failing = Repeats::default();
     loop {
         tokio::time::sleep(third).await;
         loop {
             match tokio::time::timeout(third, lease.renew(&mut connection)).await {
-                Ok(Ok(Held::Ours)) => break,
+                Ok(Ok(Held::Ours)) => {
+                    failing.over();
+                    break;
+                }
                 Ok(Ok(other)) => {
                     let _ = held.send(other);
                     return;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed; trying again"),
-                Err(_) => tracing::warn!("Redis does not answer; the lease cannot be renewed"),
+                Ok(Err(error)) => {
+                    if let Some(times) = failing.due() {
+                        tracing::warn!(%error, times, "cannot renew the lease; retrying");
+                    }
+                }
+                Err(_) => {
+                    if let Some(times) = failing.due() {
+                        tracing::warn!(times, "renewing the lease timed out; retrying");
+                    }
+                }
             }
             tokio::time::sleep(third / 8).await;
         }
     }
 }
 
-/// Rings when a notice has come, on a connection of its own. Listens only while the manager is idle: while it works,
-/// notices come with the answers to its orders.
+/// Rings when a notice has come, on a connection of its own. Listens only while the manager is idle: while it
+/// works, notices come with the replies to its orders.
 async fn listen(redis: Redis, idle: Arc<Notify>, ring: mpsc::Sender<Bell>) {
     let mut backoff = Backoff::default();
+    let failing = Repeats::default();
     loop {
         let heard: RedisResult<()> = async {
             let mut connection = redis.blocking().await?;
-            // What came while nobody listened.
+            // What came before it listened.
             let _ = ring.send(Bell::Anything).await;
             loop {
                 let come = await_notice(&mut connection, &redis, Duration::from_secs(5));
                 let come = tokio::time::timeout(Duration::from_secs(10), come).await;
                 backoff.reset();
+                failing.over();
                 match come {
                     Ok(Ok(Some(bell))) => {
                         if ring.send(bell).await.is_err() {
@@ -197,8 +222,10 @@ async fn listen(redis: Redis, idle: Arc<Notify>, ring: mpsc::Sender<Bell>) {
         if ring.is_closed() {
             return;
         }
-        if let Err(error) = heard {
-            tracing::warn!(%error, "Redis cannot be listened to; trying again");
+        if let Err(error) = heard
+            && let Some(times) = failing.due()
+        {
+            tracing::warn!(%error, times, "lost the connection that waits for notices; reconnecting");
         }
         backoff.pause().await;
     }

@@ -1,13 +1,14 @@
-//! Comparing what the manager believes with the rows: after a while, after doubt, and again and again.
+//! Reconciliation: makes the leader's assignments follow the rows, periodically and after failures.
 
 use std::collections::HashSet;
 use std::time::Instant;
 
+use entities::task::TaskState;
 use uuid::Uuid;
 
 use super::assignments::TRIES;
 use super::routing::{Routing, Trouble};
-use super::task_rows;
+use super::task_rows::{self, TaskPosition};
 use crate::queue::faults::{self, Fault};
 
 impl Routing {
@@ -54,7 +55,7 @@ impl Routing {
                 continue;
             }
             if self.scheduler.current(worker) == Some(task) {
-                tracing::warn!(%worker, "a worker does not take its task; it gets no more until it answers");
+                tracing::warn!(%worker, "the worker does not claim its task; it gets no more until it reports");
                 self.unwell.insert(worker);
                 self.down(worker);
             } else {
@@ -69,15 +70,15 @@ impl Routing {
         if ids.is_empty() {
             return Ok(());
         }
-        let states = task_rows::states(&self.db, ids.clone()).await?;
-        let found: HashSet<Uuid> = states.iter().map(|(id, ..)| *id).collect();
+        let positions = task_rows::positions(&self.db, ids.clone()).await?;
+        let found: HashSet<Uuid> = positions.iter().map(|position| position.id).collect();
         for id in ids.into_iter().filter(|id| !found.contains(id)) {
             self.finished(id);
         }
-        for (id, state, worker) in states {
-            match (state.as_str(), worker) {
-                ("waiting", _) => {}
-                ("running" | "canceling", Some(worker)) => {
+        for TaskPosition { id, state, worker } in positions {
+            match (state, worker) {
+                (TaskState::Waiting, _) => {}
+                (TaskState::Running | TaskState::Canceling, Some(worker)) => {
                     self.scheduler.claimed(id, worker);
                     if self.scheduler.worker_of(id) == Some(worker) {
                         self.assignments.runs(id, worker);

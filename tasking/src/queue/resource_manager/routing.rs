@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::Utc;
 use deadpool_redis::redis::RedisError;
+use entities::task::TaskState;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
@@ -108,7 +109,7 @@ impl Routing {
         self.assignments.due().unwrap_or(now + POLL).min(now + POLL)
     }
 
-    /// A worker was given up.
+    /// A worker was reaped.
     pub(super) fn reaped(&mut self, reaped: Reaped) {
         self.reaped.push(reaped);
     }
@@ -120,8 +121,8 @@ impl Routing {
         self.swept = None;
     }
 
-    /// Takes in what has happened, and sends what follows from it. Notices are taken if there are said to be some, and
-    /// now and then.
+    /// Takes in what has happened, and sends what follows from it. Notices are taken if there are said to be
+    /// some, and now and then.
     pub(super) async fn step(&mut self, rung: Option<Bell>) -> Result<(), Trouble> {
         let sweeps = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
         let polls = sweeps || self.polled.is_none_or(|polled| polled.elapsed() >= POLL);
@@ -172,10 +173,10 @@ impl Routing {
         self.assignments = Assignments::default();
         self.names.clear();
         let rows = self.feed.begin(&self.db).await?;
-        tracing::info!(tasks = rows.len(), "the unfinished tasks are read");
+        tracing::info!(tasks = rows.len(), "read the unfinished tasks");
         for row in rows {
             self.submit(&row);
-            if let Some(worker) = row.worker.filter(|_| row.state != "waiting") {
+            if let Some(worker) = row.worker.filter(|_| row.state != TaskState::Waiting) {
                 self.scheduler.claimed(row.id, worker);
                 self.assignments.runs(row.id, worker);
                 self.scheduler.slow(worker);
@@ -206,7 +207,7 @@ impl Routing {
         let unknown = announced.filter(|id| !scheduler.knows(*id));
         self.feed.missing(&self.db, unknown).await?;
         let rows = self.feed.take();
-        for row in rows.iter().filter(|row| row.state == "waiting") {
+        for row in rows.iter().filter(|row| row.state == TaskState::Waiting) {
             self.submit(row);
         }
         Ok(())
@@ -272,7 +273,7 @@ impl Routing {
         Ok(())
     }
 
-    /// Places what can be placed; answers the orders to send.
+    /// Places what can be placed; returns the orders to send.
     async fn place(&mut self) -> Result<Vec<Sent>, Trouble> {
         let mut assignments = self.scheduler.assignments();
         let mut recalled = Vec::new();

@@ -1,25 +1,29 @@
 //! What the manager reads from Postgres: new tasks in their order, the state of tasks, the workers.
 //!
-//! Sequence numbers are drawn before the commit, so a row can appear below the watermark later: numbers that were
-//! skipped are remembered as gaps until no transaction can fill them any more. Watermark and gaps are read in one statement, so that a task whose
-//! acceptance was answered before another was asked for is never seen after it.
+//! Sequence numbers are drawn before the commit, so a row can appear below the watermark later: numbers that
+//! were skipped are remembered as gaps until no transaction can fill them any more. Watermark and gaps are
+//! read in one statement, so that a task whose acceptance was answered before another was asked for is never
+//! seen after it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use entities::db;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use entities::task::TaskState;
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
 use uuid::Uuid;
+
+use crate::queue::rows;
 
 /// Rows of one read.
 const PAGE: i64 = 1000;
 
-/// After this a skipped number is looked for only as long as a transaction is open that may have drawn it. (Between
-/// its number and its first write a transaction is not known as open; that takes microseconds.)
+/// After this a skipped number is looked for only as long as a transaction is open that may have drawn it.
+/// (Between its number and its first write a transaction is not known as open; that takes microseconds.)
 const GAP_LIFE: Duration = Duration::from_secs(5);
 
 /// How often it is looked which transactions are open, while there are such gaps.
-const HORIZON: Duration = Duration::from_secs(2);
+const LOOK_AT_OPEN: Duration = Duration::from_secs(2);
 
 /// Skipped numbers remembered at most; the oldest are let go.
 const GAPS: usize = 10_000;
@@ -28,19 +32,57 @@ const GAPS: usize = 10_000;
 const READ: usize = 8192;
 
 /// An unfinished task.
-#[derive(Debug)]
+#[derive(Debug, FromQueryResult)]
 pub(super) struct TaskRow {
+    #[sea_orm(from_alias = "pulp_id")]
     pub(super) id: Uuid,
     pub(super) seq: i64,
     pub(super) name: String,
-    pub(super) state: String,
+    pub(super) state: TaskState,
+    #[sea_orm(from_alias = "worker_id")]
     pub(super) worker: Option<Uuid>,
+    #[sea_orm(from_alias = "exclusive_resources")]
     pub(super) exclusive: Vec<String>,
+    #[sea_orm(from_alias = "shared_resources")]
     pub(super) shared: Vec<String>,
 }
 
 const COLUMNS: &str =
     "pulp_id, seq, name, state::text AS state, worker_id, exclusive_resources, shared_resources";
+
+/// The last sequence number.
+const LAST: &str = "SELECT coalesce(max(seq), 0) FROM task";
+
+/// Sequence numbers without a row.
+const SKIPPED: &str = "SELECT number FROM generate_series(greatest($1, 1), $2) AS number
+                       WHERE NOT EXISTS (SELECT 1 FROM task WHERE seq = number)";
+
+/// Which transactions are open.
+const OPEN: &str =
+    "SELECT pg_snapshot_xmin(now)::text::bigint AS oldest, pg_snapshot_xmax(now)::text::bigint AS next
+                    FROM pg_current_snapshot() AS now";
+
+/// Where tasks are now.
+const POSITIONS: &str = "SELECT pulp_id, state::text AS state, worker_id FROM task WHERE pulp_id = ANY($1)";
+
+/// The registered workers.
+const WORKERS: &str = "SELECT pulp_id, name FROM process WHERE kind = 'worker' AND gone_at IS NULL";
+
+/// The names of the tasks that workers know.
+const KNOWN_TASKS: &str = "SELECT pulp_id, tasks FROM process WHERE pulp_id = ANY($1)";
+
+/// Fails waiting tasks whose type is registered in no live process: tasks, epoch.
+const FAIL_UNKNOWN: &str = "SELECT fail_unknown($1, $2)";
+
+/// Fails tasks whose process is gone: epoch.
+const END_ABANDONED: &str = "SELECT end_orphaned($1)";
+
+/// Transactions below `oldest` have ended; those from `next` have not begun.
+#[derive(Debug, FromQueryResult)]
+struct Horizon {
+    oldest: i64,
+    next: i64,
+}
 
 /// A number without a row.
 #[derive(Debug)]
@@ -72,33 +114,30 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Begins at the present end of the sequence. Answers every unfinished task: those that run first, then those
-    /// that wait, in their order.
+    /// Begins at the present end of the sequence. Returns every unfinished task: those that run first, then
+    /// those that wait, in their order.
     pub(super) async fn begin(&mut self, db: &DatabaseConnection) -> Result<Vec<TaskRow>, DbErr> {
-        let row = db.query_one_raw(db::sql("SELECT coalesce(max(seq), 0) AS seq FROM task", [])).await?;
-        self.watermark = row.map_or(Ok(0), |row| row.try_get("", "seq"))?;
+        self.watermark = rows::value(db, db::sql(LAST, [])).await?;
         let first = self.watermark.saturating_sub(PAGE);
-        let sql = "SELECT number FROM generate_series(greatest($1, 1), $2) AS number
-                   WHERE NOT EXISTS (SELECT 1 FROM task WHERE seq = number)";
         let now = Instant::now();
-        for row in db.query_all_raw(db::sql(sql, [first.into(), self.watermark.into()])).await? {
-            self.gaps.insert(row.try_get("", "number")?, Gap::new(now));
+        for number in rows::column(db, db::sql(SKIPPED, [first.into(), self.watermark.into()])).await? {
+            self.gaps.insert(number, Gap::new(now));
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM task WHERE worker_id IS NOT NULL AND finished_at IS NULL ORDER BY seq"
         );
-        let mut rows: Vec<TaskRow> = parse(db.query_all_raw(db::sql(&sql, [])).await?)?;
+        let mut found: Vec<TaskRow> = rows::all(db, db::sql(&sql, [])).await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM task WHERE state = 'waiting' AND seq > $1 AND seq <= $2
              ORDER BY seq LIMIT {PAGE}"
         );
         let mut last = 0;
         loop {
-            let page = db.query_all_raw(db::sql(&sql, [last.into(), self.watermark.into()])).await?;
-            let page = parse(page)?;
-            let Some(end) = page.last() else { return Ok(rows) };
+            let page: Vec<TaskRow> =
+                rows::all(db, db::sql(&sql, [last.into(), self.watermark.into()])).await?;
+            let Some(end) = page.last() else { return Ok(found) };
             last = end.seq;
-            rows.extend(page);
+            found.extend(page);
         }
     }
 
@@ -107,7 +146,8 @@ impl Feed {
         std::mem::take(&mut self.found)
     }
 
-    /// Finds tasks that have appeared since, in their order; those in a gap come with the others of the same read.
+    /// Finds tasks that have appeared since, in their order; those in a gap come with the others of the same
+    /// read.
     pub(super) async fn read(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
         self.look_for_ends(db).await?;
         let sql = format!(
@@ -117,10 +157,11 @@ impl Feed {
         loop {
             let now = Instant::now();
             let gaps: Vec<i64> = self.gaps.keys().copied().collect();
-            let rows = parse(db.query_all_raw(db::sql(&sql, [self.watermark.into(), gaps.into()])).await?)?;
-            let full = rows.len() >= PAGE as usize;
+            let read: Vec<TaskRow> =
+                rows::all(db, db::sql(&sql, [self.watermark.into(), gaps.into()])).await?;
+            let full = read.len() >= PAGE as usize;
             self.gaps.retain(|_, gap| !gap.over);
-            for row in rows {
+            for row in read {
                 if row.seq > self.watermark {
                     let skipped = (self.watermark + 1..row.seq).rev().take(GAPS);
                     self.gaps.extend(skipped.map(|number| (number, Gap::new(now))));
@@ -144,15 +185,12 @@ impl Feed {
     async fn look_for_ends(&mut self, db: &DatabaseConnection) -> Result<(), DbErr> {
         let now = Instant::now();
         let is_old = |gap: &Gap| now.duration_since(gap.since) > GAP_LIFE;
-        if self.looked.is_some_and(|looked| now.duration_since(looked) < HORIZON)
+        if self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK_AT_OPEN)
             || !self.gaps.values().any(is_old)
         {
             return Ok(());
         }
-        let sql = "SELECT pg_snapshot_xmin(now)::text::bigint AS oldest, pg_snapshot_xmax(now)::text::bigint AS next
-                   FROM pg_current_snapshot() AS now";
-        let Some(row) = db.query_one_raw(db::sql(sql, [])).await? else { return Ok(()) };
-        let (oldest, next): (i64, i64) = (row.try_get("", "oldest")?, row.try_get("", "next")?);
+        let Horizon { oldest, next } = rows::only(db, db::sql(OPEN, [])).await?;
         for gap in self.gaps.values_mut().filter(|gap| is_old(gap)) {
             gap.over = gap.horizon.is_some_and(|horizon| horizon <= oldest);
             gap.horizon.get_or_insert(next);
@@ -172,7 +210,7 @@ impl Feed {
             return Ok(());
         }
         let sql = format!("SELECT {COLUMNS} FROM task WHERE pulp_id = ANY($1) ORDER BY seq");
-        self.found.extend(parse(db.query_all_raw(db::sql(&sql, [missing.clone().into()])).await?)?);
+        self.found.extend(rows::all::<TaskRow>(db, db::sql(&sql, [missing.clone().into()])).await?);
         for id in missing {
             self.remember(id);
         }
@@ -191,25 +229,24 @@ impl Feed {
     }
 }
 
-/// Where tasks are now: state and worker. A task without a row is not answered.
-pub(super) async fn states(
-    db: &DatabaseConnection,
-    ids: Vec<Uuid>,
-) -> Result<Vec<(Uuid, String, Option<Uuid>)>, DbErr> {
-    let sql = "SELECT pulp_id, state::text AS state, worker_id FROM task WHERE pulp_id = ANY($1)";
-    let rows = db.query_all_raw(db::sql(sql, [ids.into()])).await?;
-    rows.iter()
-        .map(|row| {
-            Ok((row.try_get("", "pulp_id")?, row.try_get("", "state")?, row.try_get("", "worker_id")?))
-        })
-        .collect()
+/// Where a task is now.
+#[derive(Clone, Copy, Debug, FromQueryResult)]
+pub(super) struct TaskPosition {
+    #[sea_orm(from_alias = "pulp_id")]
+    pub(super) id: Uuid,
+    pub(super) state: TaskState,
+    #[sea_orm(from_alias = "worker_id")]
+    pub(super) worker: Option<Uuid>,
 }
 
-/// Workers that are not given up, with their names.
+/// Where tasks are now. A task without a row is not among them.
+pub(super) async fn positions(db: &DatabaseConnection, ids: Vec<Uuid>) -> Result<Vec<TaskPosition>, DbErr> {
+    rows::all(db, db::sql(POSITIONS, [ids.into()])).await
+}
+
+/// Workers that are registered, with their names.
 pub(super) async fn workers(db: &DatabaseConnection) -> Result<Vec<(Uuid, String)>, DbErr> {
-    let sql = "SELECT pulp_id, name FROM process WHERE kind = 'worker' AND gone_at IS NULL";
-    let rows = db.query_all_raw(db::sql(sql, [])).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "name")?))).collect()
+    rows::tuples(db, db::sql(WORKERS, [])).await
 }
 
 /// The names of the tasks that these workers know.
@@ -217,40 +254,20 @@ pub(super) async fn tasks_of(
     db: &DatabaseConnection,
     workers: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
-    let sql = "SELECT pulp_id, tasks FROM process WHERE pulp_id = ANY($1)";
-    let rows = db.query_all_raw(db::sql(sql, [workers.into()])).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "pulp_id")?, row.try_get("", "tasks")?))).collect()
+    let known: Vec<(Uuid, Vec<String>)> = rows::tuples(db, db::sql(KNOWN_TASKS, [workers.into()])).await?;
+    Ok(known.into_iter().collect())
 }
 
-/// Ends waiting tasks that no live worker knows; answers which, or nothing if the epoch is over.
+/// Fails waiting tasks that no live worker knows, and returns them; nothing if the epoch is over.
 pub(super) async fn fail_unknown(
     db: &DatabaseConnection,
     tasks: Vec<Uuid>,
     epoch: i64,
 ) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let sql = "SELECT fail_unknown($1, $2) AS ended";
-    let row = db.query_one_raw(db::sql(sql, [tasks.into(), epoch.into()])).await?;
-    Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten())
+    rows::value(db, db::sql(FAIL_UNKNOWN, [tasks.into(), epoch.into()])).await
 }
 
-/// Ends tasks whose process is gone; answers which, or nothing if the epoch is over.
+/// Fails tasks whose process is gone, and returns them; nothing if the epoch is over.
 pub(super) async fn end_abandoned(db: &DatabaseConnection, epoch: i64) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let row = db.query_one_raw(db::sql("SELECT end_orphaned($1) AS ended", [epoch.into()])).await?;
-    Ok(row.map(|row| row.try_get("", "ended")).transpose()?.flatten())
-}
-
-fn parse(rows: Vec<QueryResult>) -> Result<Vec<TaskRow>, DbErr> {
-    rows.iter()
-        .map(|row| {
-            Ok(TaskRow {
-                id: row.try_get("", "pulp_id")?,
-                seq: row.try_get("", "seq")?,
-                name: row.try_get("", "name")?,
-                state: row.try_get("", "state")?,
-                worker: row.try_get("", "worker_id")?,
-                exclusive: row.try_get("", "exclusive_resources")?,
-                shared: row.try_get("", "shared_resources")?,
-            })
-        })
-        .collect()
+    rows::value(db, db::sql(END_ABANDONED, [epoch.into()])).await
 }

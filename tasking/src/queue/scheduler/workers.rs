@@ -135,7 +135,8 @@ impl Workers {
 
     /// Gives a task to an idle worker, or else reserves it with a quick one (then true).
     pub(super) fn place(&mut self, task: Uuid, kind: Kind) -> Option<(Uuid, bool)> {
-        // The one that has worked last: its sessions and caches are warm, and a crowd of idle workers costs nothing.
+        // The one that has worked last: its sessions and caches are warm, and a crowd of idle workers costs
+        // nothing.
         let idle = self.knowing(kind).filter_map(|group| group.idle.last_key_value()).max();
         if let Some(id) = idle.map(|(_, id)| *id) {
             self.run(id, task);

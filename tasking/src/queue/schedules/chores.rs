@@ -46,7 +46,8 @@ async fn settle<T: Task>(pulp: &Pulp, name: &str, task: &T, interval: Duration) 
     }
 }
 
-/// How often to look for what is older than `time`: so that nothing gets older than that and a quarter, or a day.
+/// How often to look for what is older than `time`: so that nothing gets older than that and a quarter, or a
+/// day.
 fn interval(time: Duration) -> Duration {
     if time.is_zero() { time } else { (time / 4).clamp(OFTEN, SELDOM) }
 }

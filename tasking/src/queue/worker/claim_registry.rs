@@ -1,16 +1,17 @@
-//! What a worker knows to be its own: the tokens of its claims, and how it is told of a cancel.
+//! The claims of a worker, and how their tasks are canceled.
 //!
-//! A cancel is told over Redis or Postgres and read from the rows, while a task runs at every beat at the latest. The same look finds rows
-//! that run under this worker's name without its knowing, and ends them: no task is running without a runner.
+//! A cancel is announced over Redis or Postgres and read from the rows, at every beat at the latest while a
+//! task runs. The same look finds rows that are running under this worker without a claim that it knows, and
+//! fails them: no task is running without a runner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entities::db;
-use entities::settings::WorkerStyle;
 use futures_util::StreamExt;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult};
+use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +20,28 @@ use uuid::Uuid;
 use crate::context::Claim;
 use crate::queue::backoff::Backoff;
 use crate::queue::redis_style::{Redis, RedisResult};
+use crate::queue::repeats::Repeats;
+use crate::queue::rows;
+use crate::queue::style::Style;
 
 /// Looks at the rows of a worker that knows of none, a fraction of those while it does.
 const SELDOM: u32 = 10;
+
+/// The unfinished tasks of a worker.
+const OWN: &str = "SELECT pulp_id, name, claim_token, state = 'canceling' AS canceled FROM task
+                   WHERE worker_id = $1 AND finished_at IS NULL";
+
+/// The error of a task whose claim its worker has lost.
+const LOST: &str = "The task was marked running, but its worker is not executing it (lost claim).";
+
+/// A task that is said to run on this worker.
+#[derive(Debug, FromQueryResult)]
+struct OwnRow {
+    pulp_id: Uuid,
+    name: String,
+    claim_token: Uuid,
+    canceled: bool,
+}
 
 /// Claims by token, from before they are sent until their end is answered. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -54,18 +74,24 @@ impl ClaimRegistry {
     }
 }
 
-/// Looks at the rows of the worker whenever it is told of a cancel, and every `interval` while it knows of any.
+/// Looks at the rows of the worker whenever it is told of a cancel, and every `interval` while it knows of
+/// any.
 pub(super) async fn watch(
     db: DatabaseConnection,
-    style: WorkerStyle,
+    style: Style,
     worker: Uuid,
     registry: ClaimRegistry,
     mut told: mpsc::Receiver<()>,
     interval: Duration,
 ) {
+    let unreadable = Repeats::default();
     loop {
         if let Err(error) = look(&db, style, worker, &registry).await {
-            tracing::warn!(%error, "the worker's rows cannot be read; trying again");
+            if let Some(times) = unreadable.due() {
+                tracing::warn!(%error, times, "cannot read this worker's tasks; retrying");
+            }
+        } else {
+            unreadable.over();
         }
         let looked = Instant::now();
         loop {
@@ -73,7 +99,7 @@ pub(super) async fn watch(
             tokio::select! {
                 said = told.recv() => {
                     if said.is_none() {
-                        // Nobody tells any more: only the beat is left.
+                        // The announcements have ended: only the beat is left.
                         tokio::time::sleep(interval).await;
                     }
                     break;
@@ -87,35 +113,21 @@ pub(super) async fn watch(
 
 async fn look(
     db: &DatabaseConnection,
-    style: WorkerStyle,
+    style: Style,
     worker: Uuid,
     registry: &ClaimRegistry,
 ) -> Result<(), DbErr> {
-    let sql = "SELECT pulp_id, claim_token, state = 'canceling' AS canceled FROM task
-               WHERE worker_id = $1 AND finished_at IS NULL";
-    for row in db.query_all_raw(db::sql(sql, [worker.into()])).await? {
-        let (task, token): (Uuid, Uuid) = (row.try_get("", "pulp_id")?, row.try_get("", "claim_token")?);
-        let cancel = registry.lock().get(&token).cloned();
+    for row in rows::all::<OwnRow>(db, db::sql(OWN, [worker.into()])).await? {
+        let cancel = registry.lock().get(&row.claim_token).cloned();
         match cancel {
-            Some(cancel) => {
-                if row.try_get("", "canceled")? {
-                    cancel.cancel();
-                }
-            }
+            Some(cancel) if row.canceled => cancel.cancel(),
+            Some(_) => {}
             None => {
                 // If it has just ended, the row is final and this changes nothing.
-                let sql = match style {
-                    WorkerStyle::Redis => {
-                        "SELECT final FROM finish_task($1, $2, $3, 'failed',
-                             '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb,
-                             NULL, NULL, NULL, NULL, NULL)"
-                    }
-                    WorkerStyle::Postgres => {
-                        "SELECT final FROM finish_and_claim($1, $2, $3, 'failed',
-                             '{\"reason\": \"The worker does not know that it runs this task.\"}'::jsonb, NULL, '{}')"
-                    }
-                };
-                db.execute_raw(db::sql(sql, [task.into(), worker.into(), token.into()])).await?;
+                tracing::debug!(task = %row.pulp_id, name = row.name, "this worker is not executing the task");
+                let reason = json!({ "reason": LOST });
+                let values = [row.pulp_id.into(), worker.into(), row.claim_token.into(), reason.into()];
+                db.execute_raw(db::sql(style.finish_lost(), values)).await?;
             }
         }
     }
@@ -138,7 +150,7 @@ pub(super) async fn listen(redis: Redis, worker: Uuid, told: mpsc::Sender<()>) {
         }
         .await;
         if let Err(error) = heard {
-            tracing::debug!(%error, "cancels are not told over Redis for the moment");
+            tracing::debug!(%error, "lost the subscription to cancels; resubscribing");
         }
         backoff.pause().await;
     }

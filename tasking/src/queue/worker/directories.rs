@@ -1,10 +1,12 @@
-//! Directories that workers have left that did not end in order: a killed worker cannot remove its own, and another
-//! one seldom gets its name.
+//! Directories that workers have left that did not end in order: a killed worker cannot remove its own, and
+//! another one seldom gets its name.
 
 use std::path::Path;
 
 use entities::db;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::DatabaseConnection;
+
+use crate::queue::rows;
 
 /// Of these names those that some worker had, and none has now.
 const ABANDONED: &str = "SELECT name FROM process WHERE kind = 'worker' AND name = ANY($1)
@@ -27,11 +29,12 @@ pub(super) async fn remove_abandoned(db: &DatabaseConnection, root: &Path) -> an
             names.push(name);
         }
     }
-    for row in db.query_all_raw(db::sql(ABANDONED, [names.into()])).await? {
-        let directory = root.join(row.try_get::<String>("", "name")?);
+    let abandoned: Vec<String> = rows::column(db, db::sql(ABANDONED, [names.into()])).await?;
+    for name in abandoned {
+        let directory = root.join(name);
         match tokio::fs::remove_dir_all(&directory).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%error, directory = %directory.display(), "a lost worker's directory stays");
+                tracing::warn!(%error, directory = %directory.display(), "cannot remove the directory of a lost worker");
             }
             _ => {}
         }

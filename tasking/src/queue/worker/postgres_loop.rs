@@ -1,4 +1,5 @@
-//! One life of a worker that takes its tasks from rows: from its registration until it stops, or is given up.
+//! The loop of a worker that takes its tasks from Postgres: from its registration until it stops, or is
+//! reaped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,19 @@ use tokio_util::sync::CancellationToken;
 use super::WorkerOptions;
 use super::slot::{Exit, Flow, WorkerSlot};
 use crate::queue::backoff::Backoff;
+use crate::queue::claims::{ClaimReply, Until};
 use crate::queue::postgres_style::listener::Listener;
 use crate::queue::postgres_style::queue_mover::{self, QueueMover};
 use crate::queue::postgres_style::shared_listener::SharedListener;
 use crate::queue::postgres_style::steps::{self, ReadyClaim, Search};
-use crate::queue::runner::{Claimed, any_waiting};
+use crate::queue::repeats::Repeats;
+use crate::queue::runner::{ClaimedTask, any_waiting};
 use crate::{Shutdown, Tasks};
 
-/// How long a worker sleeps that nobody wakes, while nobody looks at the queue for it.
+/// How long a worker sleeps without being woken, while no shared listener looks at the queue for it.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The same while somebody does.
+/// The same while one does.
 const POLL_ATTENDED: Duration = Duration::from_secs(60);
 
 /// The same in burst mode.
@@ -56,6 +59,7 @@ pub(super) struct PostgresLoop<'a> {
     queue_mover: QueueMover,
     place: steps::SleepPlace,
     burst: bool,
+    unreadable: Repeats,
 }
 
 impl<'a> PostgresLoop<'a> {
@@ -76,6 +80,7 @@ impl<'a> PostgresLoop<'a> {
             queue_mover,
             place: steps::SleepPlace::default(),
             burst: options.burst,
+            unreadable: Repeats::default(),
         })
     }
 
@@ -83,20 +88,20 @@ impl<'a> PostgresLoop<'a> {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let (told, cancels) = mpsc::channel(1);
         let _watch = self.slot.watch(cancels);
-        let ear = SharedListener {
+        let shared = SharedListener {
             pulp: self.slot.runner.pulp.clone(),
             db: self.slot.db.clone(),
             worker: self.slot.id(),
             names: self.names.clone(),
             queue_mover: self.queue_mover.clone(),
         };
-        let listener = Listener::start(ear, told);
+        let listener = Listener::start(shared, told);
         let exit = self.take_tasks(&listener).await?;
         if exit == Exit::Stopped {
-            // Whoever was told of work and stops instead passes it on.
+            // If it was told of work and stops instead, it passes that on.
             let leaving = async {
                 let _ = steps::leave(&self.slot.db, self.slot.id()).await;
-                let _ = queue_mover::promote(&self.slot.db, -1).await;
+                let _ = queue_mover::move_queue(&self.slot.db, -1).await;
             };
             let _ = tokio::time::timeout(FAREWELL, leaving).await;
         }
@@ -117,15 +122,20 @@ impl<'a> PostgresLoop<'a> {
                 () = gone.cancelled() => return Ok(Exit::Reaped),
                 look = steps::look(&self.slot.db, &self.place, &self.names) => look,
             };
+            if look.is_ok() {
+                self.unreadable.over();
+            }
             let next = match (look, woken.take()) {
                 (Ok(Search { work: true, .. }), _) => self.work(&gone).await?,
-                // It was told of what it had found by itself, or somebody else had.
+                // It was told of what it had found by itself, or another worker had.
                 (Ok(Search { listed: true, .. }), None | Some(Wake::Told)) => Next::Rest,
                 (Ok(_), None) => self.list().await,
                 // There may be a task whose claim has failed.
                 (Ok(_), Some(_)) => self.work(&gone).await?,
                 (Err(error), _) => {
-                    tracing::warn!(%error, "the queue cannot be looked at; trying again");
+                    if let Some(times) = self.unreadable.due() {
+                        tracing::warn!(%error, times, "cannot read the queue; retrying");
+                    }
                     Next::Pause
                 }
             };
@@ -152,13 +162,17 @@ impl<'a> PostgresLoop<'a> {
         }
     }
 
+    fn until<'g>(&'g self, gone: &'g CancellationToken) -> Until<'g> {
+        Until { gone, shutdown: self.slot.shutdown }
+    }
+
     /// Claims what is ready, and works until nothing is.
     async fn work(&self, gone: &CancellationToken) -> anyhow::Result<Next> {
         let claim = steps::draw_any(self.slot.id());
         self.slot.claims.add(claim);
-        let answer = steps::claim(&self.slot.db, claim, &self.names, gone, self.slot.shutdown).await;
+        let answer = steps::claim(&self.slot.db, claim, &self.names, self.until(gone)).await;
         match answer {
-            Some(ReadyClaim::Claimed { task, more }) => {
+            Some(ReadyClaim { reply: ClaimReply::Claimed(task), more }) => {
                 if more {
                     self.queue_mover.wake_for_what_is_left();
                 }
@@ -167,12 +181,14 @@ impl<'a> PostgresLoop<'a> {
                     Flow::Reaped => Ok(Next::End(Exit::Reaped)),
                 }
             }
-            Some(ReadyClaim::Nothing(why)) => {
+            Some(ReadyClaim { reply: ClaimReply::Refused(why), .. }) => {
                 self.slot.claims.remove(claim);
                 if why == "idle" {
                     return Ok(self.list().await);
                 }
-                tracing::warn!(why, "no task can be claimed; trying again");
+                if let Some(times) = self.unreadable.due() {
+                    tracing::warn!(why, times, "cannot claim a task; retrying");
+                }
                 Ok(Next::Pause)
             }
             None if gone.is_cancelled() => Ok(Next::End(Exit::Reaped)),
@@ -201,19 +217,21 @@ impl<'a> PostgresLoop<'a> {
         }
     }
 
-    /// Says that the worker sleeps. It looks once more then: whoever commits after that sees the sleeper.
+    /// Says that the worker sleeps. It looks once more then: what is committed after that sees the sleeper.
     async fn list(&self) -> Next {
         match steps::fall_asleep(&self.slot.db, self.slot.id(), &self.place).await {
             Ok(()) => Next::Look,
             Err(error) => {
-                tracing::warn!(%error, "the worker cannot say that it sleeps; trying again");
+                if let Some(times) = self.unreadable.due() {
+                    tracing::warn!(%error, times, "cannot list this worker as sleeping; retrying");
+                }
                 Next::Pause
             }
         }
     }
 
     /// Runs a task, and then those that were claimed with the end of the one before.
-    async fn follow(&self, task: Claimed, gone: &CancellationToken) -> anyhow::Result<Flow> {
+    async fn follow(&self, task: ClaimedTask, gone: &CancellationToken) -> anyhow::Result<Flow> {
         let mut current = Some(task);
         while let Some(task) = current.take() {
             let claim = task.claim;
@@ -223,19 +241,18 @@ impl<'a> PostgresLoop<'a> {
             if let Some(next) = next {
                 self.slot.claims.add(next);
             }
-            let (db, shutdown) = (&self.slot.db, self.slot.shutdown);
+            let db = &self.slot.db;
             let written =
-                steps::finish(db, claim, &ended, next, (&self.names, &self.place), gone, shutdown).await;
+                steps::finish(db, claim, &ended, next, (&self.names, &self.place), self.until(gone)).await;
             self.slot.claims.remove(claim);
-            let stuck = "was told to stop and does not. The worker ends.";
             let Some(answer) = written else {
-                anyhow::ensure!(!ended.stuck, "A task {stuck}");
+                anyhow::ensure!(!ended.stuck, self.slot.ignored_cancellation(claim));
                 return Ok(self.slot.flow());
             };
             match (next, answer) {
-                (Some(_), Some(ReadyClaim::Claimed { task, more })) => {
+                (Some(_), Some(ReadyClaim { reply: ClaimReply::Claimed(task), more })) => {
                     // What the one has freed is found while the other runs.
-                    self.queue_mover.promote(more);
+                    self.queue_mover.move_soon(more);
                     current = Some(*task);
                 }
                 (next, _) => {
@@ -243,8 +260,8 @@ impl<'a> PostgresLoop<'a> {
                         self.slot.claims.remove(next);
                     }
                     if ended.stuck {
-                        let _ = tokio::time::timeout(FAREWELL, queue_mover::promote(db, 0)).await;
-                        anyhow::bail!("The task {} {stuck}", claim.task);
+                        let _ = tokio::time::timeout(FAREWELL, queue_mover::move_queue(db, 0)).await;
+                        anyhow::bail!(self.slot.ignored_cancellation(claim));
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! One life of a worker that takes orders over Redis: from its registration until it stops, or is given up.
+//! The loop of a worker that takes orders over Redis: from its registration until it stops, or is reaped.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +15,13 @@ use super::claim_registry;
 use super::slot::{Exit, Flow, WorkerSlot};
 use crate::context::Claim;
 use crate::queue::backoff::Backoff;
-use crate::queue::claims::{self, OrderClaim};
+use crate::queue::claims::{ClaimReply, Until};
 use crate::queue::faults::{self, Fault};
+use crate::queue::redis_style::claims;
 use crate::queue::redis_style::message::Notice;
 use crate::queue::redis_style::queue::{self, Done, Received, WorkerQueue};
 use crate::queue::redis_style::{ConnectionManager, Redis};
+use crate::queue::repeats::Repeats;
 use crate::queue::runner::any_waiting;
 use crate::{Shutdown, Tasks};
 
@@ -35,8 +37,8 @@ const REPLY: Duration = Duration::from_millis(500);
 /// A task that takes no longer is likely followed by one like it.
 const QUICK: Duration = Duration::from_millis(5);
 
-/// How long a worker that has just ended a quick task waits for its next order, if there are said to be more, to write
-/// the end of the one and the claim of the other in one commit.
+/// How long a worker that has just ended a quick task waits for its next order, if there are said to be more,
+/// to write the end of the one and the claim of the other in one commit.
 const PROMPT: Duration = Duration::from_millis(1);
 
 /// A worker with an identity, and its way to the manager.
@@ -94,6 +96,7 @@ impl<'a> RedisLoop<'a> {
     async fn take_orders(&mut self) -> anyhow::Result<Exit> {
         let gone = self.slot.gone().clone();
         let mut backoff = Backoff::default();
+        let unreadable = Repeats::default();
         self.ready(Done::All).await;
         loop {
             if self.slot.shutdown.is_requested() {
@@ -108,18 +111,26 @@ impl<'a> RedisLoop<'a> {
             match order {
                 Ok(Some(order)) => {
                     backoff.reset();
+                    unreadable.over();
                     if self.follow(order, &gone).await? == Flow::Reaped {
                         return Ok(Exit::Reaped);
                     }
                 }
                 Ok(None) => {
+                    unreadable.over();
                     if self.burst && !any_waiting(&self.slot.db).await.unwrap_or(true) {
                         return Ok(Exit::Stopped);
                     }
                     self.ready(Done::All).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "the queue cannot be read; trying again");
+                    if let Some(times) = unreadable.due() {
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            times,
+                            "cannot read the queue; retrying"
+                        );
+                    }
                     self.queue = None;
                     tokio::select! {
                         () = backoff.pause() => {}
@@ -143,16 +154,17 @@ impl<'a> RedisLoop<'a> {
         if faults::on(Fault::AcknowledgeBeforeEffect) {
             self.ready(Done::All).await;
         }
+        let until = Until { gone, shutdown: self.slot.shutdown };
         let claim = claims::draw_for(&order);
         self.slot.claims.add(claim);
-        let Some(answer) = claims::claim(&db, claim, &order, gone, self.slot.shutdown).await else {
+        let Some(answer) = claims::claim(&db, claim, &order, until).await else {
             return Ok(self.slot.flow());
         };
         self.done.push(bytes);
         let mut more = order.more;
         let mut current = match answer {
-            OrderClaim::Claimed(task) => Some(*task),
-            OrderClaim::Refused(why) => {
+            ClaimReply::Claimed(task) => Some(*task),
+            ClaimReply::Refused(why) => {
                 self.refused(claim, &why).await;
                 None
             }
@@ -180,14 +192,14 @@ impl<'a> RedisLoop<'a> {
                 self.slot.claims.add(*next);
                 more = order.more;
             }
-            let written = claims::finish(&db, claim, &ended, next.as_ref(), gone, self.slot.shutdown).await;
+            let written = claims::finish(&db, claim, &ended, next.as_ref(), until).await;
             self.slot.claims.remove(claim);
-            let Some((_, answer)) = written else {
-                anyhow::ensure!(!stuck, "A task was told to stop and does not. The worker ends.");
+            let Some(answer) = written else {
+                anyhow::ensure!(!stuck, self.slot.ignored_cancellation(claim));
                 return Ok(self.slot.flow());
             };
             self.done.extend(bytes);
-            let claimed = matches!(answer, Some(OrderClaim::Claimed(_)));
+            let claimed = matches!(answer, Some(ClaimReply::Claimed(_)));
             notice = Some(Notice::Finished {
                 worker: self.id(),
                 task: claim.task,
@@ -195,11 +207,11 @@ impl<'a> RedisLoop<'a> {
             });
             if stuck {
                 self.report(notice).await;
-                anyhow::bail!("The task {} was told to stop and does not. The worker ends.", claim.task);
+                anyhow::bail!(self.slot.ignored_cancellation(claim));
             }
             match (next, answer) {
-                (Some(_), Some(OrderClaim::Claimed(task))) => current = Some(*task),
-                (Some((next, _)), Some(OrderClaim::Refused(why))) => {
+                (Some(_), Some(ClaimReply::Claimed(task))) => current = Some(*task),
+                (Some((next, _)), Some(ClaimReply::Refused(why))) => {
                     self.report(notice.take()).await;
                     self.refused(next, &why).await;
                 }
@@ -217,7 +229,7 @@ impl<'a> RedisLoop<'a> {
 
     /// Tells the manager that a claim was refused.
     async fn refused(&mut self, claim: Claim, why: &str) {
-        tracing::debug!(task = %claim.task, why, "a claim was refused");
+        tracing::debug!(task = %claim.task, why, "the claim was refused");
         self.slot.claims.remove(claim);
         self.report(Some(Notice::Refused { worker: self.id(), task: claim.task })).await;
     }
@@ -253,8 +265,8 @@ impl<'a> RedisLoop<'a> {
         let told = queue::report(&mut reports, &self.redis, self.slot.name, &notice, done);
         match tokio::time::timeout(REPLY, told).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the resource manager cannot be told"),
-            Err(_) => tracing::debug!("the resource manager cannot be told in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot notify the resource manager"),
+            Err(_) => tracing::debug!("notifying the resource manager timed out"),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a worker is in either style of tasking: an identity, what it runs tasks with, and what it knows to be its own.
+//! What a worker is in either style of tasking: an identity, what it runs tasks with, and what it knows to be
+//! its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::claim_registry::{self, ClaimRegistry};
-use crate::queue::process::{ProcessKind, Registration, beat_interval};
-use crate::queue::runner::{Claimed, Ended, Interrupt, Runner};
+use crate::context::Claim;
+use crate::queue::heartbeat::beat_interval;
+use crate::queue::process::{ProcessKind, Registration};
+use crate::queue::runner::{ClaimedTask, Ended, Interrupt, Runner};
+use crate::queue::style::Style;
 use crate::{Dispatcher, Shutdown, Tasks};
 
 /// Sessions for claims, ends and looks at the worker's own rows.
@@ -63,7 +67,8 @@ impl<'a> WorkerSlot<'a> {
         let silence = ttl * 2 / 3;
         let parameters = [
             ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
-            // A task fills tables faster than statistics follow: a plan made for an empty table must not be kept.
+            // A task fills tables faster than statistics follow: a plan made for an empty table must not be
+            // kept.
             ("plan_cache_mode", "force_custom_plan".to_owned()),
         ];
         let id = registration.id();
@@ -89,6 +94,12 @@ impl<'a> WorkerSlot<'a> {
         Ok(WorkerSlot { runner, db, name, claims: ClaimRegistry::default(), shutdown, registration, silence })
     }
 
+    /// Why the process has to end that runs this task.
+    pub(super) fn ignored_cancellation(&self, claim: Claim) -> String {
+        let seconds = self.runner.patience.as_secs_f64();
+        format!("Task {} ignored cancellation for {seconds} s; shutting the worker down.", claim.task)
+    }
+
     pub(super) fn id(&self) -> Uuid {
         self.registration.id()
     }
@@ -102,17 +113,18 @@ impl<'a> WorkerSlot<'a> {
         if self.gone().is_cancelled() { Flow::Reaped } else { Flow::Continue }
     }
 
-    /// Looks at the worker's rows whenever it is told of a cancel, and at every beat, until the answer is dropped.
+    /// Looks at the worker's rows whenever it is told of a cancel, and at every beat, until the answer is
+    /// dropped.
     pub(super) fn watch(&self, told: mpsc::Receiver<()>) -> AbortOnDropHandle<()> {
         let settings = &self.runner.pulp.settings;
-        let (style, interval) = (settings.worker_style, beat_interval(settings.worker_ttl));
+        let (style, interval) = (Style::of(settings), beat_interval(settings.worker_ttl));
         let watching =
             claim_registry::watch(self.db.clone(), style, self.id(), self.claims.clone(), told, interval);
         AbortOnDropHandle::new(tokio::spawn(watching))
     }
 
     /// Runs a task that was claimed.
-    pub(super) async fn run(&self, task: Claimed) -> Ended {
+    pub(super) async fn run(&self, task: ClaimedTask) -> Ended {
         let canceled = self.claims.add(task.claim);
         // After the database was away the claim may be answered sooner than the next beat.
         tokio::select! {
@@ -138,7 +150,7 @@ impl<'a> WorkerSlot<'a> {
         if *exit == Exit::Stopped
             && let Err(error) = self.registration.stop().await
         {
-            tracing::warn!(%error, "the end of the worker cannot be recorded; it will be given up");
+            tracing::warn!(%error, "cannot record that this worker stops; it will be reaped");
         }
     }
 
