@@ -109,12 +109,14 @@ pub(crate) struct ResetAdminPassword {
     pub(crate) random: bool,
 }
 
+/// What `--bind` takes.
+const BIND: &str = "Where to listen; several can be given: ADDR:PORT, PORT (of 127.0.0.1), :PORT or *:PORT (of all \
+                    IPv4 addresses), [::]:PORT (of IPv6, too), unix:PATH. The system chooses if the port is 0";
+
 /// Where a server listens, and which proxies it believes.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// Where to listen; several can be given: ADDR:PORT, PORT (of 127.0.0.1), :PORT or *:PORT (of all IPv4
-    /// addresses), [::]:PORT (of IPv6, too), unix:PATH. The system chooses if the port is 0
-    #[arg(short, long, value_name = "ADDR:PORT")]
+    #[arg(short, long, value_name = "ADDR:PORT", help = BIND)]
     pub(crate) bind: Vec<front::Bind>,
     /// The proxies whose Forwarded and X-Forwarded-For, -Proto and -Host are believed: addresses and networks
     /// between commas, or * for all; clients of unix sockets always are

@@ -167,7 +167,7 @@ fn one_manager_leads_and_workers_keep_a_pid_file(bench: &Bench) {
         std::fs::read_to_string(bench.directory.join(name)).is_ok_and(|log| log.contains(text))
     };
     let mut leader = start(&["worker", "--resource-manager"], "leader");
-    wait_for("a leader", Duration::from_secs(30), || logged("leader", "leads"));
+    wait_for("a leader", Duration::from_secs(30), || logged("leader", "is now the leader"));
     assert!(complaint(&bench.run(&["worker", "--resource-manager"]), 75).contains("leads; its lease runs"));
     let mut worker = start(&["worker", "--name", "one@%h", "--pid", &pid.display().to_string()], "worker");
     wait_for("a worker", Duration::from_secs(30), || logged("worker", "the worker is ready name=one@"));

@@ -90,7 +90,6 @@ async fn moved() -> (Population, Vec<Operation>, BTreeMap<String, Vec<Value>>) {
 }
 
 #[tokio::test]
-#[ignore = "until filters and tasks know their domain"]
 async fn an_object_of_another_domain_is_in_no_list_and_has_no_href() {
     let (population, operations, objects) = moved().await;
     let before = rows(&population.pulp).await;
@@ -239,7 +238,6 @@ async fn an_object_of_another_domain_is_no_value_of_a_field() {
 
 /// Tasks of the default domain that find their object moved when they begin.
 #[tokio::test]
-#[ignore = "until filters and tasks know their domain"]
 async fn a_task_does_not_touch_an_object_of_another_domain() {
     let population = Population::start().await;
     let Population { mut pulp, upstream } = population;
