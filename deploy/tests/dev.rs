@@ -95,7 +95,7 @@ fn it_starts_stops_and_leaves_nobody_behind() {
 
     // A manager whose lease belongs to another one ends, is started again, and leads when it can.
     take_lease(&data);
-    wait_for("the next term", LIMIT, || first.printed().matches("manager leads").count() == 2);
+    wait_for("the next term", LIMIT, || first.printed().matches("manager is now the leader").count() == 2);
     assert!(first.printed().contains("somebody@else"), "{}", first.printed());
     assert!(first.running.is_running(), "{}", first.printed());
 

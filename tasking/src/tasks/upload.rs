@@ -47,7 +47,7 @@ impl Task for Commit {
 /// If chunks are missing, overlap, or have other bytes than expected. The upload stays then, to be repaired.
 pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::Result<Uuid> {
     let pulp = cx.pulp();
-    let upload = upload::Entity::find_by_id(id).one(&pulp.db).await?;
+    let upload = cx.scope().find::<upload::Entity>(&pulp.db, id).await?;
     let upload = upload.with_context(|| format!("{} no longer exists", kind::UPLOAD.prn(id)))?;
     let chunks = upload_chunk::Entity::find()
         .filter(upload_chunk::Column::UploadId.eq(id))

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use entities::{repository, repository_version};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::TaskContext;
@@ -12,14 +12,11 @@ use crate::TaskContext;
 /// # Errors
 /// If it no longer exists.
 pub async fn repository(cx: &TaskContext, id: Uuid) -> anyhow::Result<repository::Model> {
-    let repository = repository::Entity::find_by_id(id)
-        .filter(repository::Column::PulpDomainId.eq(cx.domain()))
-        .one(&cx.pulp().db)
-        .await?;
+    let repository = cx.scope().find::<repository::Entity>(&cx.pulp().db, id).await?;
     repository.with_context(|| format!("the repository {id} no longer exists"))
 }
 
-/// A complete version by its number.
+/// A complete version by its number, in the domain of the task.
 ///
 /// # Errors
 /// If it no longer exists.
@@ -28,7 +25,9 @@ pub async fn numbered(
     repository: Uuid,
     number: i32,
 ) -> anyhow::Result<repository_version::Model> {
-    let version = repository_version::Entity::find()
+    let version = cx
+        .scope()
+        .rows::<repository_version::Entity>()
         .filter(repository_version::Column::RepositoryId.eq(repository))
         .filter(repository_version::Column::Number.eq(number))
         .filter(repository_version::Column::Complete.eq(true))
@@ -37,12 +36,12 @@ pub async fn numbered(
     version.with_context(|| format!("version {number} of the repository {repository} no longer exists"))
 }
 
-/// A complete version by its id.
+/// A complete version by its id, in the domain of the task.
 ///
 /// # Errors
 /// If it no longer exists.
 pub async fn complete(cx: &TaskContext, id: Uuid) -> anyhow::Result<repository_version::Model> {
-    let version = repository_version::Entity::find_by_id(id).one(&cx.pulp().db).await?;
+    let version = cx.scope().find::<repository_version::Entity>(&cx.pulp().db, id).await?;
     let version = version.filter(|version| version.complete);
     version.with_context(|| format!("{} no longer exists", entities::kind::REPOSITORY_VERSION.prn(id)))
 }
