@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
+use entities::checksum::{Algorithm, Expected};
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 use http::{HeaderMap, HeaderName, header};
 
@@ -38,6 +39,12 @@ pub(crate) enum Part {
 }
 
 impl Known {
+    /// What is known of bytes that are announced.
+    pub(crate) fn expected(expected: &Expected) -> Known {
+        let sha256 = expected.digests.get(Algorithm::Sha256).map(str::to_lowercase);
+        Known { sha256, modified: None, size: expected.size }
+    }
+
     /// The ETag, quoted.
     pub(crate) fn etag(&self) -> Option<String> {
         self.sha256.as_ref().map(|digest| format!("\"{digest}\""))

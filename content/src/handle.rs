@@ -1,45 +1,45 @@
-//! One request, from its path to its answer.
+//! One request, from its path to its response.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use entities::{Pulp, Result, domain};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use tokio_util::task::TaskTracker;
 use warp::Reply;
 
-use crate::conditions::Known;
 use crate::context::Context;
-use crate::resolve::File;
-use crate::respond::Stored;
-use crate::{ContentPlugin, ContentRequest, Response, listing, on_demand, path, problem, resolve, respond};
+use crate::service::Rooted;
+use crate::{
+    Answer, Body, Distribution, Request, Response, Services, distribution, file, listing, path, problem,
+};
+
+/// The methods of what is served the usual way.
+const READING: &[Method] = &[Method::GET, Method::HEAD];
 
 /// What all requests share.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct App {
     pub pulp: Pulp,
-    pub plugins: Arc<[&'static dyn ContentPlugin]>,
+    pub services: Arc<Services>,
     /// Downloads that outlive their request because they are being saved.
     pub downloads: TaskTracker,
 }
 
 /// A request as it came.
-#[derive(Debug)]
 pub(crate) struct Asked {
     pub method: Method,
     /// Not decoded.
     pub path: String,
+    pub query: Option<String>,
     pub headers: HeaderMap,
     pub correlation_id: String,
+    pub body: Body,
 }
 
 impl App {
-    /// Answers, whatever happens.
+    /// Responds, whatever happens.
     pub(crate) async fn answer(&self, asked: Asked) -> Response {
-        if !matches!(asked.method, Method::GET | Method::HEAD) {
-            let mut response = problem::plain(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
         match self.find(asked).await {
             Ok(Some(response)) => response,
             Ok(None) => problem::plain(StatusCode::NOT_FOUND),
@@ -48,39 +48,83 @@ impl App {
     }
 
     async fn find(&self, asked: Asked) -> Result<Option<Response>> {
+        let Some(path) = path::decode(&asked.path).map(Cow::into_owned) else { return Ok(None) };
+        if let Some(rooted) = self.services.at(&path) {
+            return self.at_root(rooted, &path, asked).await;
+        }
+        let reading = READING.contains(&asked.method);
+        if !reading && !self.services.below_distributions_take(&asked.method) {
+            return Ok(Some(problem::method_not_allowed(READING)));
+        }
         let prefix = &self.pulp.settings.content_path_prefix;
-        let Some(path) = path::below(&asked.path, prefix).map(String::from) else {
-            let is_prefix = prefix.strip_suffix('/') == Some(&asked.path) && !asked.path.is_empty();
+        let Some(path) = path.strip_prefix(prefix.as_str()) else {
+            let is_prefix = prefix.strip_suffix('/') == Some(&*asked.path) && !asked.path.is_empty();
             return Ok(is_prefix.then(|| problem::moved(prefix)));
         };
         if path.is_empty() && asked.method == Method::HEAD {
             // Load balancers ask this all the time (A36).
             return Ok(Some(warp::reply().into_response()));
         }
-        let found = resolve::distribution(&self.pulp, domain::DEFAULT, &path, &self.plugins).await?;
-        let Some(distribution) = found else {
-            return self.base_paths(&path, &asked.path).await;
-        };
+        let cx = self.context(&asked);
+        match distribution::find(&cx, &self.services, path).await? {
+            Some(distribution) => self.below(cx, distribution, path, asked).await,
+            None if reading => self.base_paths(path, &asked.path).await,
+            None => Ok(Some(problem::method_not_allowed(READING))),
+        }
+    }
+
+    fn context(&self, asked: &Asked) -> Context {
+        Context {
+            pulp: self.pulp.clone(),
+            downloads: self.downloads.clone(),
+            method: asked.method.clone(),
+            headers: asked.headers.clone(),
+            correlation_id: asked.correlation_id.clone(),
+        }
+    }
+
+    /// A request for a service with a root of its own.
+    async fn at_root(&self, rooted: Rooted<'_>, path: &str, asked: Asked) -> Result<Option<Response>> {
+        let allowed = rooted.service.allowed();
+        if !allowed.contains(&asked.method) {
+            return Ok(Some(problem::method_not_allowed(allowed)));
+        }
+        let answer = Answer::new(self.context(&asked), self.services.clone());
+        (rooted.handle)(asked.below(path[rooted.root.len()..].to_owned()), answer).await
+    }
+
+    /// A request below a distribution: the plugin's own handler comes first (A06).
+    async fn below(
+        &self,
+        cx: Context,
+        distribution: Distribution,
+        path: &str,
+        asked: Asked,
+    ) -> Result<Option<Response>> {
+        let service = self.services.of_type(&distribution.pulp_type);
+        let allowed = service.map_or(READING, |service| service.allowed());
+        if !allowed.contains(&asked.method) {
+            return Ok(Some(problem::method_not_allowed(allowed)));
+        }
         let Some(below) = path[distribution.base_path.len()..].strip_prefix('/').map(str::to_owned) else {
             return Ok(Some(problem::moved(&format!("{}/", asked.path))));
         };
-        let request = ContentRequest {
-            pulp: self.pulp.clone(),
-            method: asked.method,
-            headers: asked.headers,
-            correlation_id: asked.correlation_id,
-            distribution,
-            path: below,
-        };
-        if let Some(plugin) = resolve::plugin(&self.plugins, &request.distribution.pulp_type)
-            && let Some(response) = plugin.respond(&request).await?
-        {
-            return Ok(Some(response));
+        let raw = asked.path.clone();
+        if let Some(handle) = service.and_then(|service| service.of_distribution()) {
+            let answer = Answer::new(cx.clone(), self.services.clone());
+            let response = handle(asked.below(below.clone()), distribution.clone(), answer).await?;
+            if response.is_some() {
+                return Ok(response);
+            }
         }
-        if request.path.is_empty() || request.path.ends_with('/') {
-            self.directory(request, &format!("{prefix}{path}")).await
+        if !READING.contains(&cx.method) {
+            return Ok(None);
+        }
+        if below.is_empty() || below.ends_with('/') {
+            let title = format!("{}{path}", self.pulp.settings.content_path_prefix);
+            directory(&cx, &distribution, &below, &title).await
         } else {
-            self.file(request, &asked.path).await
+            single(&cx, &distribution, &below, &raw).await
         }
     }
 
@@ -94,45 +138,40 @@ impl App {
         let below = listing::of_base_paths(pulp, domain, &format!("{path}/"), &title).await?;
         Ok(below.map(|_| problem::moved(&format!("{raw}/"))))
     }
+}
 
-    /// A directory of a distribution: its `index.html` if there is one, otherwise a listing (A08).
-    async fn directory(&self, mut request: ContentRequest, title: &str) -> Result<Option<Response>> {
-        let directory = request.path.clone();
-        let index = format!("{directory}index.html");
-        match resolve::file(&self.pulp, &request.distribution, &index).await? {
-            Some(file) => {
-                request.path = index;
-                self.bytes(request, file).await
-            }
-            None => listing::of_distribution(&self.pulp, &request.distribution, &directory, title).await,
-        }
+impl Asked {
+    /// The request for what is at `path`, relative to the place of a service.
+    fn below(self, path: String) -> Request {
+        let Asked { method, path: _, query, headers, correlation_id, body } = self;
+        Request { method, path, query, headers, correlation_id, body }
     }
+}
 
-    async fn file(&self, request: ContentRequest, raw: &str) -> Result<Option<Response>> {
-        if let Some(file) = resolve::file(&self.pulp, &request.distribution, &request.path).await? {
-            return self.bytes(request, file).await;
-        }
-        let directory = format!("{}/", request.path);
-        let exists = listing::exists(&self.pulp, &request.distribution, &directory).await?;
-        Ok(exists.then(|| problem::moved(&format!("{raw}/"))))
+/// A directory of a distribution: its `index.html` if there is one, otherwise a listing (A08).
+async fn directory(
+    cx: &Context,
+    distribution: &Distribution,
+    directory: &str,
+    title: &str,
+) -> Result<Option<Response>> {
+    let index = format!("{directory}index.html");
+    match file::published(&cx.pulp, distribution, &index).await? {
+        Some(file) => file::respond(cx, distribution.domain, &index, file).await,
+        None => listing::of_distribution(&cx.pulp, distribution, directory, title).await,
     }
+}
 
-    async fn bytes(&self, request: ContentRequest, file: File) -> Result<Option<Response>> {
-        let ContentRequest { pulp, method, headers, path, correlation_id, distribution } = request;
-        let cx = Context { pulp, downloads: self.downloads.clone(), method, headers, correlation_id };
-        match (file.file, file.content_artifact_id) {
-            (Some(place), _) => {
-                let known = Known {
-                    sha256: file.sha256,
-                    modified: file.pulp_created.map(Into::into),
-                    size: file.size.and_then(|size| size.try_into().ok()),
-                };
-                Ok(Some(respond::stored(&cx, &path, &Stored { file: place, known }).await?))
-            }
-            (None, Some(content_artifact)) => {
-                on_demand::respond(&cx, distribution.domain, &path, content_artifact).await
-            }
-            (None, None) => Ok(None),
-        }
+/// A file of a distribution. `raw` is the path as the client sent it.
+async fn single(
+    cx: &Context,
+    distribution: &Distribution,
+    path: &str,
+    raw: &str,
+) -> Result<Option<Response>> {
+    if let Some(file) = file::published(&cx.pulp, distribution, path).await? {
+        return file::respond(cx, distribution.domain, path, file).await;
     }
+    let exists = listing::exists(&cx.pulp, distribution, &format!("{path}/")).await?;
+    Ok(exists.then(|| problem::moved(&format!("{raw}/"))))
 }

@@ -29,7 +29,9 @@ pub(crate) async fn respond(
     content_artifact: Uuid,
 ) -> Result<Option<Response>> {
     let sources = sources(&cx.pulp, content_artifact).await?;
-    let Some(known) = sources.first().map(Source::known) else { return Ok(None) };
+    let Some(known) = sources.first().map(|source| Known::expected(&source.expected)) else {
+        return Ok(None);
+    };
     if let Some(response) = respond::without_bytes(cx, path, &known) {
         return Ok(Some(response));
     }
@@ -39,7 +41,7 @@ pub(crate) async fn respond(
         let download = Download {
             remote: &source.remote,
             url,
-            known: source.known(),
+            known: Known::expected(&source.expected),
             path,
             save: kept.then(|| save(cx.pulp.clone(), domain, content_artifact)),
             if_wrong: Box::pin(note_failure(cx.pulp.clone(), source.artifact.pulp_id)),
@@ -80,13 +82,6 @@ async fn sources(pulp: &Pulp, content_artifact: Uuid) -> Result<Vec<Source>> {
         allowed.iter().any(known) || known(&Algorithm::Sha256) || !Algorithm::ALL.iter().any(known)
     };
     Ok(rows.into_iter().filter_map(source).filter(usable).collect())
-}
-
-impl Source {
-    fn known(&self) -> Known {
-        let sha256 = self.expected.digests.get(Algorithm::Sha256).map(str::to_lowercase);
-        Known { sha256, modified: None, size: self.expected.size }
-    }
 }
 
 /// Makes bytes the artifact of a file.

@@ -43,17 +43,21 @@ pub(crate) async fn stored(cx: &Context, path: &str, stored: &Stored) -> Result<
 
 /// The response, if it needs no bytes: to a condition that is not met, and to HEAD.
 pub(crate) fn without_bytes(cx: &Context, path: &str, known: &Known) -> Option<Response> {
-    match known.unmet(&cx.headers) {
-        Some(Unmet::NotModified) => {
+    if let Some(unmet) = known.unmet(&cx.headers) {
+        return Some(self::unmet(unmet, known));
+    }
+    (cx.method == Method::HEAD).then(|| with_headers(warp::reply().into_response(), path, known, None))
+}
+
+/// The response to a condition that is not met.
+pub(crate) fn unmet(unmet: Unmet, known: &Known) -> Response {
+    match unmet {
+        Unmet::NotModified => {
             let mut response = StatusCode::NOT_MODIFIED.into_response();
             validators(response.headers_mut(), known);
-            Some(response)
+            response
         }
-        Some(Unmet::OtherVersion) => Some(problem::plain(StatusCode::PRECONDITION_FAILED)),
-        None if cx.method == Method::HEAD => {
-            Some(with_headers(warp::reply().into_response(), path, known, None))
-        }
-        None => None,
+        Unmet::OtherVersion => problem::plain(StatusCode::PRECONDITION_FAILED),
     }
 }
 

@@ -8,9 +8,10 @@ use entities::remote;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use tasking::download::{Body, DownloadError, Downloader};
 use tracing::Instrument as _;
+use warp::Reply as _;
 
 use crate::conditions::{Known, Part};
 use crate::context::Context;
@@ -78,6 +79,9 @@ pub(crate) async fn respond(cx: &Context, download: Download<'_>) -> Result<Resp
     let mut upstream: Body = downloader.open(url).await?;
     known.size = known.size.or(upstream.length);
     known.modified = modified(&upstream.headers);
+    if cx.method == Method::HEAD {
+        return Ok(respond::with_headers(warp::reply().into_response(), path, &known, None));
+    }
     let mut relay = Relay::new(&cx.pulp, expected, save);
 
     let mut ahead: Vec<Bytes> = Vec::new();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use api::Component;
-use content::ContentPlugin;
+use content::Services;
 use entities::Kinds;
 use migration::Migrator;
 use plugin::Plugin;
@@ -33,8 +33,12 @@ impl Plugins {
     }
 
     /// What the content app takes.
-    pub(crate) fn content_services(self) -> Arc<[&'static dyn ContentPlugin]> {
-        self.0.iter().flat_map(|plugin| plugin.content_services()).collect()
+    ///
+    /// # Errors
+    /// If two plugins serve the same place.
+    pub(crate) fn content_services(self) -> anyhow::Result<Services> {
+        let services = self.0.iter().flat_map(|plugin| plugin.content_services());
+        Services::new(services, self.0.iter().flat_map(|plugin| plugin.guards()))
     }
 
     /// What workers take: core's tasks and the plugins', with their types of repositories.

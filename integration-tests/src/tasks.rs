@@ -1,15 +1,18 @@
-//! Tasks that exist for tests only: what `pulpcore-under-test` can run beside the product's own.
+//! What exists for tests only: the tasks that `pulpcore-under-test` runs, and the services that it has, beside the
+//! product's own.
 
+mod books;
 mod noop;
 mod probe;
 
 use std::sync::Arc;
 
 use entities::Kinds;
-use plugin::{Plugin, PluginInfo};
+use plugin::{Guard, Plugin, PluginInfo, Service};
 use plugin_file::File;
 use tasking::Tasks;
 
+pub use books::{BOOKS, SCHEMA};
 pub use noop::Noop;
 pub use probe::{Probe, Step, now};
 
@@ -18,7 +21,7 @@ pub fn kinds() -> Arc<Kinds> {
     Arc::new(Kinds::new(File.kinds()))
 }
 
-/// A plugin that brings the test tasks and nothing else.
+/// A plugin that brings the test tasks, and what the content app serves in tests.
 #[derive(Clone, Copy, Debug)]
 pub struct TestTasks;
 
@@ -29,6 +32,14 @@ impl Plugin for TestTasks {
 
     fn tasks(&self) -> Tasks {
         Tasks::default().with::<Noop>().with::<Probe>()
+    }
+
+    fn content_services(&self) -> Vec<Service> {
+        books::services()
+    }
+
+    fn guards(&self) -> Vec<&'static dyn Guard> {
+        vec![&books::Key]
     }
 }
 

@@ -110,7 +110,7 @@ impl Creation {
         let unit = parse(StoredBytes { artifact, cx: cx.clone() }).await?;
         let kind = unit.content.kind;
         let txn = cx.begin().await?;
-        let ids = units::store(cx, &txn, &mut [unit], Vec::new(), None).await?;
+        let ids = units::store(&cx.pulp().storage, cx.domain(), &txn, &mut [unit], Vec::new(), None).await?;
         let id = *ids.first().context("the unit was not stored")?;
         if !self.pulp_labels.is_empty() {
             let labels = Value::Object(self.pulp_labels);

@@ -15,6 +15,7 @@ mod unit;
 
 pub use artifact::DeclaredArtifact;
 pub use handle::Handle;
+pub use store::create;
 pub use stream::{StoredArtifact, StoredUnit, of_version};
 pub use unit::Unit;
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(
             trusted: options.forwarded_allow_ips,
             background: TaskTracker::new(),
         };
-        let routes = content::routes(pulp.clone(), plugins.content_services(), front.background.clone());
+        let routes = content::routes(pulp.clone(), plugins.content_services()?, front.background.clone());
         let tasks = Tasks::default();
         Server { pulp, kind: ProcessKind::Content, tasks, front, routes, listeners }.run(&stop).await
     };

@@ -1,14 +1,10 @@
 //! The content app's side: file distributions are served the usual way, through their publications.
 
-use ::content::ContentPlugin;
+use ::content::Service;
 
-use crate::{File, kinds};
+use crate::kinds;
 
-/// The `pulp_type` of the distributions.
-const TYPES: &[&str] = &[kinds::PULP_TYPE];
-
-impl ContentPlugin for File {
-    fn distribution_types(&self) -> &'static [&'static str] {
-        TYPES
-    }
+/// How file distributions are served.
+pub(crate) fn services() -> Vec<Service> {
+    vec![Service::below_distributions(kinds::PULP_TYPE)]
 }

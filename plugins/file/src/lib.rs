@@ -13,7 +13,7 @@ mod migration;
 mod repository;
 pub mod tasks;
 
-use ::content::ContentPlugin;
+use ::content::Service;
 use ::entities::Kind;
 use plugin::{Endpoint, MigrationTrait, Plugin, PluginInfo, RepositoryType, Tasks};
 
@@ -54,7 +54,7 @@ impl Plugin for File {
         vec![repository::repositories()]
     }
 
-    fn content_services(&self) -> Vec<&'static dyn ContentPlugin> {
-        vec![&File]
+    fn content_services(&self) -> Vec<Service> {
+        content::services()
     }
 }

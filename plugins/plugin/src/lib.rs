@@ -26,7 +26,7 @@
 //! the synchronisation of repositories, publications).
 
 pub use api::{self, Endpoint, PluginInfo};
-pub use content::{self, ContentPlugin};
+pub use content::{self, Guard, Service};
 pub use entities::{self, Kind};
 pub use migration::{self, Function, SqlMigration};
 pub use sea_orm_migration::MigrationTrait;
@@ -69,8 +69,13 @@ pub trait Plugin: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How its distributions are served.
-    fn content_services(&self) -> Vec<&'static dyn ContentPlugin> {
+    /// How its distributions are served, and what it serves besides.
+    fn content_services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    /// Its types of content guards.
+    fn guards(&self) -> Vec<&'static dyn Guard> {
         Vec::new()
     }
 }

@@ -23,7 +23,9 @@ impl Batch {
     /// Saves the batch and adds it to the version; returns how many units were added.
     pub(super) async fn save(mut self, cx: &TaskContext, draft: &Draft, remote: Uuid) -> anyhow::Result<u64> {
         let txn = cx.begin().await?;
-        let saved = units::store(cx, &txn, &mut self.units, self.staged, Some(remote)).await?;
+        let saved =
+            units::store(&cx.pulp().storage, cx.domain(), &txn, &mut self.units, self.staged, Some(remote))
+                .await?;
         draft.add_in(&txn, &saved).await?;
         let all = saved.iter().copied().chain(self.settled.iter().map(|(_, id)| *id)).collect();
         listed::note(&txn, cx.task_id(), all).await?;

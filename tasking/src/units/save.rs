@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::Context;
 use entities::checksum::{Algorithm, Expected};
 use entities::db;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use uuid::Uuid;
 
 use super::known::{by_type, place};
 use super::{Unit, sql};
-use crate::{ContentType, FencedTransaction};
+use crate::ContentType;
 
 #[derive(Debug, FromQueryResult)]
 struct NewUnit {
@@ -68,7 +68,7 @@ const ADD_SOURCES: &str = "
 /// # Errors
 /// If a unit lacks a column of its key, or refers to a unit that is neither written nor among these.
 pub(super) async fn save(
-    txn: &FencedTransaction,
+    txn: &DatabaseTransaction,
     domain: Uuid,
     units: &mut [Unit],
     remote: Option<Uuid>,
@@ -102,7 +102,7 @@ pub(super) async fn save(
 
 /// Writes units of one type; notes their ids and which of them are new.
 async fn write(
-    txn: &FencedTransaction,
+    txn: &DatabaseTransaction,
     domain: Uuid,
     content: ContentType,
     units: &[Unit],
@@ -118,7 +118,7 @@ async fn write(
     let rows: Vec<sql::Row<'_>> = members.iter().map(row).collect::<anyhow::Result<_>>()?;
     let values = [sql::rows(&rows)?, content.kind.type_name().into(), domain.into()];
     let statement = db::sql(&sql::insert(content, &sql::columns(&rows)?), values);
-    let inserted = NewUnit::find_by_statement(statement).all(&**txn).await?;
+    let inserted = NewUnit::find_by_statement(statement).all(txn).await?;
     let inserted: HashSet<Uuid> = inserted.into_iter().map(|row| row.content_id).collect();
 
     let (mut existing, mut existing_rows) = (Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ async fn write(
         return Ok(());
     }
     let values = [sql::rows(&existing_rows)?, domain.into()];
-    for found in FoundUnit::find_by_statement(db::sql(&sql::find(content), values)).all(&**txn).await? {
+    for found in FoundUnit::find_by_statement(db::sql(&sql::find(content), values)).all(txn).await? {
         saved[existing[place(found.ordinal)?]] = found.content_id;
     }
     match existing.iter().find(|index| saved[**index].is_nil()) {
@@ -145,7 +145,7 @@ async fn write(
     }
 }
 
-async fn add_links(txn: &FencedTransaction, units: &[Unit], saved: &[Uuid]) -> anyhow::Result<()> {
+async fn add_links(txn: &DatabaseTransaction, units: &[Unit], saved: &[Uuid]) -> anyhow::Result<()> {
     let mut tables: BTreeMap<&str, (Vec<Uuid>, Vec<Uuid>)> = BTreeMap::new();
     for (unit, content) in units.iter().zip(saved) {
         for (table, linked) in &unit.links {
@@ -169,7 +169,7 @@ struct SourceOf<'a> {
 /// Adds and links the artifacts of units; returns the sources of those that have one, by row of
 /// `content_artifact`.
 async fn add_artifacts<'a>(
-    txn: &FencedTransaction,
+    txn: &DatabaseTransaction,
     units: &'a [Unit],
     saved: &[Uuid],
     new: &HashSet<Uuid>,
@@ -211,13 +211,13 @@ async fn add_artifacts<'a>(
 
 /// The artifacts of units that exist: their rows, and whether their bytes are stored.
 async fn held_artifacts(
-    txn: &FencedTransaction,
+    txn: &DatabaseTransaction,
     units: Vec<Uuid>,
 ) -> anyhow::Result<HashMap<(Uuid, String), (Uuid, bool)>> {
     if units.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = HeldArtifact::find_by_statement(db::sql(HELD_ARTIFACTS, [units.into()])).all(&**txn).await?;
+    let rows = HeldArtifact::find_by_statement(db::sql(HELD_ARTIFACTS, [units.into()])).all(txn).await?;
     Ok(rows
         .into_iter()
         .map(|row| ((row.content_id, row.relative_path), (row.pulp_id, row.is_stored)))
@@ -225,7 +225,7 @@ async fn held_artifacts(
 }
 
 async fn add_sources(
-    txn: &FencedTransaction,
+    txn: &DatabaseTransaction,
     remote: Uuid,
     sources: &BTreeMap<Uuid, SourceOf<'_>>,
 ) -> anyhow::Result<()> {

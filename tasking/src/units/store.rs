@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entities::artifact;
+use anyhow::Context;
 use entities::checksum::Algorithm;
-use entities::storage::Staged;
+use entities::storage::{Staged, Storage};
+use entities::{Pulp, artifact, db};
+use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 use super::{DeclaredArtifact, Unit, save};
-use crate::{FencedTransaction, TaskContext};
 
 /// Stores staged bytes as artifacts, finds the artifacts of other declared bytes, and saves the units;
 /// returns their ids in order. `downloaded` are bytes of the units' artifacts.
@@ -16,8 +17,9 @@ use crate::{FencedTransaction, TaskContext};
 /// # Errors
 /// If the database or the storage is away, or a unit cannot be written ([`save`]).
 pub(crate) async fn store(
-    cx: &TaskContext,
-    txn: &FencedTransaction,
+    storage: &Storage,
+    domain: Uuid,
+    txn: &DatabaseTransaction,
     units: &mut [Unit],
     downloaded: Vec<Staged>,
     remote: Option<Uuid>,
@@ -25,7 +27,7 @@ pub(crate) async fn store(
     let mut staged = downloaded;
     staged
         .extend(units.iter_mut().flat_map(|unit| &mut unit.artifacts).filter_map(|file| file.staged.take()));
-    let saved = artifact::save(txn, &cx.pulp().storage, cx.domain(), &staged).await?;
+    let saved = artifact::save(txn, storage, domain, &staged).await?;
     let mut artifacts: HashMap<String, Uuid> =
         saved.into_iter().map(|artifact| (artifact.sha256, artifact.pulp_id)).collect();
     let others: BTreeSet<String> = units
@@ -36,13 +38,25 @@ pub(crate) async fn store(
         .map(str::to_owned)
         .collect();
     if !others.is_empty() {
-        let stored = artifact::touch(&**txn, cx.domain(), &Vec::from_iter(others)).await?;
+        let stored = artifact::touch(txn, domain, &Vec::from_iter(others)).await?;
         artifacts.extend(stored.into_iter().map(|(digest, artifact)| (digest, artifact.pulp_id)));
     }
     for declared in units.iter_mut().flat_map(|unit| &mut unit.artifacts) {
         declared.artifact = digest(declared).and_then(|digest| artifacts.get(digest).copied());
     }
-    save::save(txn, cx.domain(), units, remote).await
+    save::save(txn, domain, units, remote).await
+}
+
+/// Finds or creates one unit outside of a task, such as a file that the content app has pulled through, with its
+/// staged artifacts; returns its id. The unit is in no repository. `remote` is where artifacts with a URL come from.
+///
+/// # Errors
+/// If the database or the storage is away, or the unit lacks a column of its key or refers to another one.
+pub async fn create(pulp: &Pulp, domain: Uuid, remote: Option<Uuid>, unit: Unit) -> anyhow::Result<Uuid> {
+    let txn = db::begin(&pulp.db).await?;
+    let ids = store(&pulp.storage, domain, &txn, &mut [unit], Vec::new(), remote).await?;
+    txn.commit().await?;
+    ids.first().copied().context("the unit was not stored")
 }
 
 /// What the bytes are known by.

@@ -1,12 +1,12 @@
-//! From a path to the distribution and from there to the file, with one query each.
+//! From a path to the distribution that serves it, with one query, and past its content guard.
 
-use chrono::{DateTime, Utc};
-use entities::{Pulp, Result, db};
+use entities::{Result, db, domain};
 use sea_orm::FromQueryResult;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{ContentPlugin, path};
+use crate::context::Context;
+use crate::{Services, guard, path};
 
 /// A distribution and what it serves at this moment.
 #[derive(Clone, Debug)]
@@ -26,12 +26,15 @@ pub struct Distribution {
     /// The repository and the number of the version that it serves.
     pub version: Option<(Uuid, i32)>,
     /// Whether the content of that version is served under its own paths.
-    pub pass_through: bool,
+    /// Private, so that only [`find`] makes a distribution, after the content guard was asked.
+    pass_through: bool,
+    /// Where to fetch what is missing (A21).
+    pub remote: Option<Uuid>,
 }
 
 /// Takes the domain and the possible base paths.
 const DISTRIBUTION: &str = "
-    SELECT d.pulp_id, d.pulp_domain_id, d.pulp_type, d.base_path, d.details,
+    SELECT d.pulp_id, d.pulp_domain_id, d.pulp_type, d.base_path, d.details, d.remote_id,
            p.pulp_id AS publication_id, p.pass_through, v.repository_id, v.number
     FROM (SELECT * FROM distribution WHERE pulp_domain_id = $1 AND base_path = ANY($2)
           ORDER BY length(base_path) DESC LIMIT 1) d
@@ -64,6 +67,7 @@ struct Row {
     pulp_type: String,
     base_path: String,
     details: Value,
+    remote_id: Option<Uuid>,
     publication_id: Option<Uuid>,
     pass_through: Option<bool>,
     repository_id: Option<Uuid>,
@@ -71,15 +75,17 @@ struct Row {
 }
 
 /// The distribution with the longest base path that a path starts with (A05).
-pub(crate) async fn distribution(
-    pulp: &Pulp,
-    domain: Uuid,
-    path: &str,
-    plugins: &[&'static dyn ContentPlugin],
-) -> Result<Option<Distribution>> {
-    let statement = db::sql(DISTRIBUTION, [domain.into(), path::base_paths(path).into()]);
-    let Some(row) = Row::find_by_statement(statement).one(&pulp.db).await? else { return Ok(None) };
-    let unpublished = plugin(plugins, &row.pulp_type).is_some_and(|plugin| !plugin.needs_publication());
+///
+/// This is the only way to a [`Distribution`], and everything that sends bytes of one needs it: here its guard is asked.
+///
+/// # Errors
+/// If its content guard refuses the client, or the database is away.
+pub(crate) async fn find(cx: &Context, services: &Services, path: &str) -> Result<Option<Distribution>> {
+    let statement = db::sql(DISTRIBUTION, [domain::DEFAULT.into(), path::base_paths(path).into()]);
+    let Some(row) = Row::find_by_statement(statement).one(&cx.pulp.db).await? else { return Ok(None) };
+    let below = path[row.base_path.len()..].trim_start_matches('/');
+    guard::check(&services.guards, cx, (&row.base_path, below), &row.details).await?;
+    let unpublished = !services.needs_publication(&row.pulp_type);
     Ok(Some(Distribution {
         id: row.pulp_id,
         domain: row.pulp_domain_id,
@@ -89,15 +95,8 @@ pub(crate) async fn distribution(
         publication: row.publication_id,
         version: row.repository_id.zip(row.number),
         pass_through: row.pass_through.unwrap_or(unpublished),
+        remote: row.remote_id,
     }))
-}
-
-/// The plugin that answers for a type of distributions.
-pub(crate) fn plugin(
-    plugins: &[&'static dyn ContentPlugin],
-    pulp_type: &str,
-) -> Option<&'static dyn ContentPlugin> {
-    plugins.iter().copied().find(|plugin| plugin.distribution_types().contains(&pulp_type))
 }
 
 impl Distribution {
@@ -111,42 +110,4 @@ impl Distribution {
             version.map(|(_, number)| number).into(),
         ]
     }
-}
-
-/// What is behind a path of a distribution.
-#[derive(Debug, FromQueryResult)]
-pub(crate) struct File {
-    /// The file of a content unit; `None` for a file that the publication made itself.
-    pub content_artifact_id: Option<Uuid>,
-    /// Storage path, if the bytes are stored.
-    pub file: Option<String>,
-    pub size: Option<i64>,
-    pub sha256: Option<String>,
-    pub pulp_created: Option<DateTime<Utc>>,
-}
-
-/// Takes the scope of the distribution and the path.
-const FILE: &str = "
-    SELECT content_artifact_id, a.file, a.size, a.sha256, a.pulp_created
-    FROM (
-        SELECT 1 AS priority, ca.pulp_id AS content_artifact_id, ca.artifact_id
-        FROM published_artifact pa JOIN content_artifact ca ON ca.pulp_id = pa.content_artifact_id
-        WHERE pa.publication_id = $1 AND pa.relative_path = $4
-        UNION ALL
-        SELECT 2, NULL, pm.artifact_id FROM published_metadata pm
-        WHERE pm.publication_id = $1 AND pm.relative_path = $4
-        UNION ALL
-        SELECT 3, ca.pulp_id, ca.artifact_id
-        FROM content_artifact ca JOIN repository_content rc ON rc.content_id = ca.content_id
-        WHERE ca.relative_path = $4 AND rc.repository_id = $2
-          AND rc.version_added <= $3 AND (rc.version_removed IS NULL OR rc.version_removed > $3)
-    ) found
-    LEFT JOIN artifact a ON a.pulp_id = found.artifact_id
-    ORDER BY priority LIMIT 1";
-
-/// The file at a path: published, or else passed through from the version (A06).
-pub(crate) async fn file(pulp: &Pulp, distribution: &Distribution, path: &str) -> Result<Option<File>> {
-    let [publication, repository, number] = distribution.scope();
-    let statement = db::sql(FILE, [publication, repository, number, path.into()]);
-    Ok(File::find_by_statement(statement).one(&pulp.db).await?)
 }
