@@ -1,5 +1,5 @@
-//! What exists for tests only: the tasks that `pulpcore-under-test` runs, and the services that it has, beside the
-//! product's own.
+//! What exists for tests only: the tasks that `pulpcore-under-test` runs, and the services that it has,
+//! beside the product's own.
 
 mod books;
 mod noop;

@@ -1,4 +1,5 @@
-//! What the test plugin serves: a root of its own, live paths below its distributions, pull-through, and a guard.
+//! What the test plugin serves: a root of its own, live paths below its distributions, pull-through, and a
+//! guard.
 
 use entities::checksum::Expected;
 use entities::storage::Staged;
@@ -75,8 +76,8 @@ async fn at_root(mut request: Request, answer: Answer) -> Result<Option<Response
     Ok(Some(Answer::json(&told)?))
 }
 
-/// `live` is generated, `elsewhere` is a redirect, and `books/<title>` is known or pulled through; all else is left to the
-/// usual way.
+/// `live` is generated, `elsewhere` is a redirect, and `books/<title>` is known or pulled through; all else
+/// is left to the usual way.
 async fn live(mut request: Request, distribution: Distribution, answer: Answer) -> Result<Option<Response>> {
     if request.method == Method::POST {
         let mut size = 0;
