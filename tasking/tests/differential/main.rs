@@ -3,14 +3,16 @@
 //! `SEED` repeats a run; `CASES` says how many histories are tried.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
+mod history;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, ensure};
 use entities::db;
+use history::{Draft, Event, KINDS, event};
 use proptest::collection::vec;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, FromQueryResult};
 use support::servers::Servers;
@@ -18,46 +20,9 @@ use tasking::scheduler::{Kind, Scheduler, Skills};
 use uuid::Uuid;
 
 const RESOURCES: u8 = 4;
-/// Kinds of tasks. Every worker knows the first one, none the last one.
-const KINDS: u8 = 4;
 const WORKERS: usize = 4;
 /// Unfinished tasks at most.
 const CROWD: usize = 24;
-
-/// What a task is, drawn at random.
-#[derive(Clone, Copy, Debug)]
-struct Draft {
-    kind: u8,
-    exclusive: u8,
-    shared: u8,
-}
-
-/// Something that happens to both. Numbers are taken modulo what there is.
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Submit(Draft),
-    /// A submission whose transaction stays open, so that later ones are committed before it.
-    SubmitSlowly(Draft),
-    Commit,
-    Cancel(u8),
-    Up(u8),
-    Claim(u8),
-    /// A worker ends its task, and may claim another one with the same step.
-    Finish {
-        task: u8,
-        claims: bool,
-    },
-    /// A worker is declared missing.
-    GiveUp(u8),
-    /// The row of a worker says that it is gone, and its tasks are found by the sweep.
-    Vanish(u8),
-    /// Tasks are failed that no worker knows.
-    FailUnknown,
-    /// All notices are lost, and what they told of is found by the sweep.
-    LoseNotices,
-    /// Notices are read, so many at most.
-    MoveOn(i32),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -369,29 +334,6 @@ async fn submit(db: &impl ConnectionTrait, id: Uuid, draft: Draft) -> anyhow::Re
     let values = [id.into(), name(draft.kind).into(), exclusive.into(), shared.into()];
     db.execute_raw(db::sql(SUBMIT, values)).await?;
     Ok(())
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let draft = (0..10u8, any::<[u8; 4]>()).prop_map(|(kind, [one, two, three, four])| Draft {
-        // Mostly the kind that every worker knows.
-        kind: kind.saturating_sub(10 - KINDS),
-        exclusive: one & two & three,
-        shared: three & four,
-    });
-    prop_oneof![
-        14 => draft.clone().prop_map(Event::Submit),
-        1 => draft.prop_map(Event::SubmitSlowly),
-        1 => Just(Event::Commit),
-        5 => any::<u8>().prop_map(Event::Cancel),
-        6 => any::<u8>().prop_map(Event::Up),
-        9 => any::<u8>().prop_map(Event::Claim),
-        9 => any::<(u8, bool)>().prop_map(|(task, claims)| Event::Finish { task, claims }),
-        1 => any::<u8>().prop_map(Event::GiveUp),
-        1 => any::<u8>().prop_map(Event::Vanish),
-        1 => Just(Event::FailUnknown),
-        1 => Just(Event::LoseNotices),
-        8 => prop_oneof![Just(1), Just(3), Just(1000), Just(1000)].prop_map(Event::MoveOn),
-    ]
 }
 
 /// Both through one history, to its end. Returns how many claims there were.
