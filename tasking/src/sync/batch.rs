@@ -20,18 +20,18 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Saves the batch and adds it to the version; returns how many units were added.
+    /// Saves the batch and adds it to the version; returns how many units the version did not have.
     pub(super) async fn save(mut self, cx: &TaskContext, draft: &Draft, remote: Uuid) -> anyhow::Result<u64> {
         let txn = cx.begin().await?;
         let saved =
             units::store(&cx.pulp().storage, cx.domain(), &txn, &mut self.units, self.staged, Some(remote))
                 .await?;
-        draft.add_in(&txn, &saved).await?;
+        let added = draft.add_in(&txn, &saved).await?;
         let all = saved.iter().copied().chain(self.settled.iter().map(|(_, id)| *id)).collect();
         listed::note(&txn, cx.task_id(), all).await?;
         txn.commit().await?;
         let every = self.units.iter().chain(self.settled.iter().map(|(unit, _)| unit));
         every.filter_map(|unit| unit.handle.as_ref()).for_each(|handle| handle.announce());
-        Ok(saved.len() as u64)
+        Ok(added)
     }
 }

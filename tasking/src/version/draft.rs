@@ -143,19 +143,21 @@ impl Draft {
         Ok(())
     }
 
-    /// [`Draft::add`] in a transaction that creates the units, at most a few thousand.
-    pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<()> {
+    /// [`Draft::add`] in a transaction that creates the units, at most a few thousand. Returns how many of them the
+    /// version did not have yet.
+    pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<u64> {
         let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
+        let mut added = 0;
         if self.has_removed {
             let back = "UPDATE repository_content SET version_removed = NULL
                         WHERE repository_id = $1 AND version_removed = $2 AND content_id = ANY($3)";
-            txn.execute_raw(db::sql(back, values.clone())).await?;
+            added += txn.execute_raw(db::sql(back, values.clone())).await?.rows_affected();
         }
         let new = "INSERT INTO repository_content (repository_id, content_id, version_added)
                    SELECT DISTINCT $1, unit, $2 FROM unnest($3::uuid[]) AS unit
                    ON CONFLICT (repository_id, content_id) WHERE version_removed IS NULL DO NOTHING";
-        txn.execute_raw(db::sql(new, values)).await?;
-        Ok(())
+        added += txn.execute_raw(db::sql(new, values)).await?.rows_affected();
+        Ok(added)
     }
 
     /// Refuses two units of one key that the sync of this task has both declared.
