@@ -43,17 +43,26 @@ impl Body {
         Body(Box::pin(stream.map(|bytes| bytes.map_err(broken))))
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>> {
+    /// The next bytes, as they come; none at the end. A handler that reads them one after the other holds the client
+    /// back to its own pace.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the body breaks off, or nothing comes for a minute.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let next = tokio::time::timeout(READ_TIMEOUT, self.0.next()).await;
         let late = |_| Error::Malformed("The request body did not arrive in time.".into());
         next.map_err(late)?.transpose()
     }
 
-    async fn whole(&mut self) -> Result<Bytes> {
+    /// All of it, if that is not more than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], or as [`Body::next`].
+    pub async fn bytes(&mut self, limit: u64) -> Result<Bytes> {
         let mut whole = BytesMut::new();
         while let Some(bytes) = self.next().await? {
-            if (whole.len() + bytes.len()) as u64 > FIELDS_LIMIT {
-                return Err(Error::TooLarge { limit: FIELDS_LIMIT });
+            if (whole.len() + bytes.len()) as u64 > limit {
+                return Err(Error::TooLarge { limit });
             }
             whole.extend_from_slice(&bytes);
         }
@@ -62,10 +71,10 @@ impl Body {
 
     pub(crate) async fn fields(&mut self, headers: &HeaderMap) -> Result<Form> {
         match media_type(headers) {
-            MediaType::Json => json(&self.whole().await?),
-            MediaType::Urlencoded => Ok(urlencoded(&self.whole().await?)),
+            MediaType::Json => json(&self.bytes(FIELDS_LIMIT).await?),
+            MediaType::Urlencoded => Ok(urlencoded(&self.bytes(FIELDS_LIMIT).await?)),
             MediaType::Multipart(boundary) => self.multipart(boundary, None).await,
-            MediaType::Other(name) => match self.whole().await?.is_empty() {
+            MediaType::Other(name) => match self.bytes(FIELDS_LIMIT).await?.is_empty() {
                 true => Ok(Form::default()),
                 false => Err(Error::UnsupportedMediaType(name)),
             },
@@ -74,9 +83,9 @@ impl Body {
 
     pub(crate) async fn form(&mut self, headers: &HeaderMap, storage: &Storage) -> Result<Form> {
         match media_type(headers) {
-            MediaType::Urlencoded => Ok(urlencoded(&self.whole().await?)),
+            MediaType::Urlencoded => Ok(urlencoded(&self.bytes(FIELDS_LIMIT).await?)),
             MediaType::Multipart(boundary) => self.multipart(boundary, Some(storage)).await,
-            MediaType::Json => json(&self.whole().await?),
+            MediaType::Json => json(&self.bytes(FIELDS_LIMIT).await?),
             MediaType::Other(name) => Err(Error::UnsupportedMediaType(name)),
         }
     }
@@ -220,6 +229,20 @@ mod tests {
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
         let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::convert::Infallible>(Bytes::from(chunk)));
         Body::new(futures_util::stream::iter(chunks)).fields(&headers).await
+    }
+
+    #[tokio::test]
+    async fn raw_bodies_come_as_they_are_or_whole_within_a_limit() {
+        let body = || {
+            let chunks = ["ab", "cd"].map(|chunk| Ok::<_, std::convert::Infallible>(Bytes::from(chunk)));
+            Body::new(futures_util::stream::iter(chunks))
+        };
+        let mut streamed = body();
+        assert_eq!(streamed.next().await.unwrap().unwrap(), "ab");
+        assert_eq!(streamed.next().await.unwrap().unwrap(), "cd");
+        assert!(streamed.next().await.unwrap().is_none());
+        assert_eq!(body().bytes(4).await.unwrap(), "abcd");
+        assert!(matches!(body().bytes(3).await, Err(Error::TooLarge { limit: 3 })));
     }
 
     #[tokio::test]

@@ -313,3 +313,28 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "dict",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_checked() {
+        assert_eq!(Base64.read(&json!("aGk="), false).unwrap(), json!("aGk="));
+        for wrong in [json!("aGk"), json!("!"), json!(1)] {
+            assert!(Base64.read(&wrong, false).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_nested_object_has_the_rules_of_its_fields() {
+        let fields = vec![Field::text("name").required(), Field::new("count", Integer::default()).default(1)];
+        let nested = Nested { name: "Part", fields };
+        let read = nested.read(&json!({"name": " a "}), false).unwrap();
+        assert_eq!(read, json!({"name": "a", "count": 1}));
+        assert_eq!(nested.read(&json!("{\"name\": \"b\"}"), true).unwrap()["name"], "b");
+        let error = nested.read(&json!({"count": 2}), false).unwrap_err();
+        assert_eq!(error, "name: This field is required.");
+        assert!(nested.read(&json!([]), false).is_err());
+    }
+}
