@@ -1,6 +1,6 @@
 //! Pages of lists: filters, order, limit and offset (R09, R10).
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, Func, Order, SelectStatement};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Serialize;
 use utoipa::openapi::Type;
@@ -102,7 +102,7 @@ fn matched<V: View>(resource: &Resource<V>, request: &Request) -> Result<Option<
 }
 
 async fn count<E: EntityTrait>(rows: &Select<E>, request: &Request) -> Result<u64> {
-    let count = rows.clone().select_only().expr_as(Expr::val(1).count(), "count");
+    let count = rows.clone().select_only().expr_as(Func::count(Expr::col(Asterisk)), "count");
     let count: Option<i64> = count.into_tuple().one(request.db()).await?;
     Ok(count.unwrap_or_default().unsigned_abs())
 }

@@ -1,6 +1,6 @@
 //! Values as clients see them: names of objects, times, durations, labels.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use entities::{Href, Prn};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub fn hidden<const N: usize>(secrets: [(&'static str, bool); N]) -> Vec<Hidden>
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }
 
