@@ -90,8 +90,9 @@ fn save(pulp: Pulp, domain: Uuid, id: Uuid) -> Save {
 }
 
 async fn keep(pulp: Pulp, domain: Uuid, id: Uuid, staged: Staged) -> Result<()> {
+    let kept = artifact::keep(&pulp.db, &pulp.storage, domain, vec![staged]).await?;
     let txn = db::begin(&pulp.db).await?;
-    let rows = artifact::save(&txn, &pulp.storage, domain, &[staged]).await?;
+    let rows = artifact::save(&txn, &pulp.storage, domain, &kept).await?;
     content_artifact::Entity::update_many()
         .col_expr(content_artifact::Column::ArtifactId, Expr::value(rows.first().map(|row| row.pulp_id)))
         .filter(content_artifact::Column::PulpId.eq(id))

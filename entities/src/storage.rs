@@ -3,37 +3,39 @@
 //! A final name is made of the SHA-256 of the bytes, so a name never holds other or half bytes. Everything below
 //! `staging/` belongs to a writer that is alive, or is rubbish.
 
-use std::collections::BTreeSet;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
-use std::sync::Arc;
+mod local;
+mod marker;
+mod writer;
 
-use bytes::{Bytes, BytesMut};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
-use object_store::{
-    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
-};
+use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
 use uuid::Uuid;
 
-use crate::checksum::{Algorithm, Digester, Digests, Expected};
+use crate::checksum::Algorithm;
 use crate::{Result, Settings};
+use writer::Place;
 
-/// Bytes up to this length are kept in memory until they have their final name; longer ones are staged.
-const IN_MEMORY: usize = 64 * 1024;
+pub use writer::{Staged, Writer};
 
-/// Length of the pieces in which a local file is read.
-const PIECE: u64 = 256 * 1024;
-
-/// Simultaneous parts of one staged write; bounds its memory to this many parts of 5 MiB.
-const PARTS_IN_FLIGHT: usize = 2;
+/// Files that get their final name at the same time.
+const SIMULTANEOUS: usize = 16;
 
 /// The artifact store of one domain.
 #[derive(Clone, Debug)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    root: Arc<Path>,
+    /// Whose store it has to be; see [`Storage::claim`].
+    installation: Arc<OnceLock<Uuid>>,
     allowed: Arc<BTreeSet<Algorithm>>,
 }
 
@@ -43,22 +45,18 @@ impl Storage {
         std::fs::create_dir_all(&settings.media_root).map_err(|error| {
             anyhow::anyhow!("cannot create MEDIA_ROOT {}: {error}", settings.media_root.display())
         })?;
+        let store = LocalFileSystem::new_with_prefix(&settings.media_root)?.with_automatic_cleanup(true);
         Ok(Storage {
-            store: Arc::new(
-                LocalFileSystem::new_with_prefix(&settings.media_root)?.with_automatic_cleanup(true),
-            ),
+            store: Arc::new(store),
+            root: settings.media_root.as_path().into(),
+            installation: Arc::default(),
             allowed: Arc::new(settings.allowed_content_checksums.clone()),
         })
     }
 
     /// A new writer. Nothing is visible before [`Storage::keep`].
     pub fn writer(&self) -> Writer {
-        Writer {
-            store: self.store.clone(),
-            digester: Digester::new(&self.allowed),
-            memory: BytesMut::new(),
-            staged: None,
-        }
+        Writer::new(self)
     }
 
     /// The final path of bytes with this SHA-256: `artifact/<2 hex>/<62 hex>` (C01).
@@ -67,25 +65,47 @@ impl Storage {
         format!("artifact/{head}/{tail}")
     }
 
-    /// Gives staged bytes a final name. Overwrites: an artifact's name stands for its bytes, so they are the same.
-    /// May be repeated with the same bytes, as when the transaction around it is tried again.
-    /// For artifacts call [`crate::artifact::save`], which takes the lock that a deletion respects.
-    pub async fn keep(&self, staged: &Staged, path: &str) -> Result<()> {
+    /// Gives staged bytes final names, and waits until the disk has the files and their directories: only then
+    /// may a row speak of them. Overwrites what is there. May be repeated with the same bytes, as when the
+    /// transaction around it is tried again. For artifacts call [`crate::artifact::keep`].
+    ///
+    /// # Errors
+    /// If the store refuses, or is not that of this installation.
+    pub async fn keep(&self, files: impl IntoIterator<Item = (&Staged, &str)>) -> Result<()> {
+        let files: Vec<(&Staged, &str)> = files.into_iter().collect();
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.check_marker().await?;
+        let paths: Vec<PathBuf> = files.iter().map(|(_, path)| self.root.join(path)).collect();
+        local::make_way(paths.clone()).await?;
+        let moves: Vec<_> = files.iter().map(|(staged, path)| self.give_name(staged, path)).collect();
+        stream::iter(moves).buffer_unordered(SIMULTANEOUS).try_collect::<()>().await?;
+        local::flush(self.root.to_path_buf(), paths).await
+    }
+
+    async fn give_name(&self, staged: &Staged, path: &str) -> Result<()> {
         let target = StorePath::from(path);
         match &staged.place {
             Place::Memory(bytes) => {
                 self.store.put(&target, PutPayload::from(bytes.clone())).await?;
             }
             Place::Store(staging) => match self.store.rename(&staging.path, &target).await {
-                Err(object_store::Error::NotFound { .. }) if self.contains(path).await? => {}
+                Err(object_store::Error::NotFound { .. }) if self.size(path).await?.is_some() => {}
                 outcome => outcome?,
             },
         }
         Ok(())
     }
 
-    pub(crate) async fn keep_artifact(&self, staged: &Staged) -> Result<()> {
-        self.keep(staged, &Storage::artifact_path(staged.sha256())).await
+    /// Which of the files with these paths and lengths in bytes are there, in their order. A row is no proof of
+    /// its bytes.
+    ///
+    /// # Errors
+    /// If the store cannot tell.
+    pub async fn holds(&self, files: impl IntoIterator<Item = (String, u64)>) -> Result<Vec<bool>> {
+        let files = files.into_iter().map(|(path, size)| (self.root.join(path), size)).collect();
+        local::holds(files).await
     }
 
     /// Streams bytes that have no final name yet.
@@ -108,16 +128,16 @@ impl Storage {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         let found = self.store.get_opts(&StorePath::from(path), options).await?;
         Ok(match found.payload {
-            GetResultPayload::File(file, _) => read_file(file, found.range),
+            GetResultPayload::File(file, _) => local::read(file, found.range),
             GetResultPayload::Stream(stream) => stream,
         })
     }
 
-    /// Whether there is something at a path.
-    pub async fn contains(&self, path: &str) -> Result<bool> {
+    /// The length in bytes of the file at a path, if there is one.
+    pub async fn size(&self, path: &str) -> Result<Option<u64>> {
         match self.store.head(&StorePath::from(path)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(file) => Ok(Some(file.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -130,149 +150,34 @@ impl Storage {
         }
     }
 
-    /// Deletes staged bytes whose writer must be dead, because they are older than `age`. Answers how many.
+    /// Paths of files below a directory of the store that were written before a time.
+    pub fn written_before(
+        &self,
+        directory: &str,
+        time: DateTime<Utc>,
+    ) -> BoxStream<'static, Result<String, object_store::Error>> {
+        let files = self.store.list(Some(&StorePath::from(directory)));
+        files
+            .try_filter_map(move |file| async move {
+                Ok((file.last_modified < time).then(|| file.location.to_string()))
+            })
+            .boxed()
+    }
+
+    /// Deletes staged bytes whose writer must be dead, because they are older than `age`. Returns how many.
     pub async fn sweep_staging(&self, age: chrono::Duration) -> Result<usize> {
-        let oldest = chrono::Utc::now() - age;
-        let mut found = self.store.list(Some(&StorePath::from("staging")));
+        let mut found = self.written_before("staging", Utc::now() - age);
         let mut deleted = 0;
-        while let Some(object) = found.try_next().await? {
-            if object.last_modified < oldest {
-                self.delete(object.location.as_ref()).await?;
-                deleted += 1;
-            }
+        while let Some(path) = found.try_next().await? {
+            self.delete(&path).await?;
+            deleted += 1;
         }
         Ok(deleted)
     }
 }
 
-/// Takes bytes, digests them and stages them. Dropped unfinished, it leaves nothing.
-#[derive(Debug)]
-pub struct Writer {
-    store: Arc<dyn ObjectStore>,
-    digester: Digester,
-    memory: BytesMut,
-    staged: Option<(Staging, WriteMultipart)>,
-}
-
-/// Complete bytes that have no final name yet. Dropped, they go away.
-#[derive(Debug)]
-pub struct Staged {
-    /// Length in bytes.
-    pub size: u64,
-    /// Digests; SHA-256 is always there.
-    pub digests: Digests,
-    place: Place,
-}
-
-#[derive(Debug)]
-enum Place {
-    Memory(Bytes),
-    Store(Staging),
-}
-
-/// A name below `staging/`, deleted with the value.
-#[derive(Debug)]
-struct Staging {
-    store: Arc<dyn ObjectStore>,
-    path: StorePath,
-}
-
-impl Writer {
-    /// Takes the next bytes. Waits while the store is slower than the source.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.digester.update(&bytes);
-        if let Some((_, upload)) = &mut self.staged {
-            upload.wait_for_capacity(PARTS_IN_FLIGHT).await?;
-            upload.put(bytes);
-            return Ok(());
-        }
-        if self.memory.len() + bytes.len() <= IN_MEMORY {
-            self.memory.extend_from_slice(&bytes);
-            return Ok(());
-        }
-        let path = StorePath::from(format!("staging/{}", Uuid::new_v4()));
-        let upload = self.store.put_multipart(&path).await?;
-        let mut upload = WriteMultipart::new(upload);
-        upload.put(std::mem::take(&mut self.memory).freeze());
-        upload.put(bytes);
-        self.staged = Some((Staging { store: self.store.clone(), path }, upload));
-        Ok(())
-    }
-
-    /// How many bytes came so far.
-    pub fn size(&self) -> u64 {
-        self.digester.size()
-    }
-
-    /// Gives up storing the bytes; their digests go on.
-    pub fn into_digester(self) -> Digester {
-        self.digester
-    }
-
-    /// Ends the bytes and checks them.
-    ///
-    /// # Errors
-    /// [`crate::Error::Digest`] if they are not the expected ones; nothing is left of them then.
-    pub async fn finish(mut self, expected: &Expected) -> Result<Staged> {
-        let size = self.digester.size();
-        let digests = self.digester.clone().finish();
-        let place = match self.staged.take() {
-            None => Place::Memory(std::mem::take(&mut self.memory).freeze()),
-            Some((staging, upload)) => {
-                upload.finish().await?;
-                Place::Store(staging)
-            }
-        };
-        expected.check(size, &digests)?;
-        Ok(Staged { size, digests, place })
-    }
-}
-
-impl Staged {
-    /// The digest that names the bytes.
-    pub fn sha256(&self) -> &str {
-        self.digests.get(Algorithm::Sha256).unwrap_or_default()
-    }
-}
-
-/// Streams a part of a file in pieces large enough that the hand-over to another thread does not count.
-fn read_file(
-    file: std::fs::File,
-    range: std::ops::Range<u64>,
-) -> BoxStream<'static, Result<Bytes, object_store::Error>> {
-    let failed = |error: std::io::Error| object_store::Error::Generic {
-        store: "LocalFileSystem",
-        source: Box::new(error),
-    };
-    stream::try_unfold((Arc::new(file), range), move |(file, range)| async move {
-        let length = (range.end - range.start).min(PIECE) as usize;
-        if length == 0 {
-            return Ok(None);
-        }
-        let (source, position) = (file.clone(), range.start);
-        let piece = tokio::task::spawn_blocking(move || {
-            let mut piece = vec![0; length];
-            source.read_exact_at(&mut piece, position).map(|()| piece)
-        })
-        .await
-        .map_err(|error| failed(error.into()))?
-        .map_err(failed)?;
-        Ok(Some((Bytes::from(piece), (file, position + length as u64..range.end))))
-    })
-    .boxed()
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let (store, path) = (self.store.clone(), self.path.clone());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { store.delete(&path).await });
-        }
-    }
-}
-
 /// Whether a path lies inside one of the allowed directories, links resolved (D03).
-pub fn is_inside(path: &Path, allowed: &[std::path::PathBuf]) -> bool {
+pub fn is_inside(path: &Path, allowed: &[PathBuf]) -> bool {
     let Ok(real) = path.canonicalize() else {
         return false;
     };

@@ -1,13 +1,14 @@
 //! Chunked uploads that are not committed yet (C04).
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
+use futures_util::TryStreamExt;
 use sea_orm::entity::prelude::*;
+use sea_orm::{DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Visible;
 use crate::storage::Storage;
-use crate::{Result, db};
+use crate::{Pulp, Result, db};
 
 /// Chunks deleted in one transaction at most.
 const BATCH: i64 = 1000;
@@ -31,6 +32,32 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+#[derive(FromQueryResult)]
+struct Unknown {
+    file: String,
+}
+
+/// Deletes files of chunks that no row knows, as when a process died between the two, and that were written
+/// before a time; returns how many.
+///
+/// # Errors
+/// If the database or the store is away.
+pub async fn sweep_unknown(pulp: &Pulp, before: DateTime<Utc>) -> Result<u64> {
+    let sql = "SELECT file FROM unnest($1::text[]) AS found (file)
+               WHERE NOT EXISTS (SELECT FROM upload_chunk WHERE upload_chunk.file = found.file)";
+    let found = pulp.storage.written_before(&pulp.settings.chunked_upload_dir, before);
+    let mut found = found.try_chunks(BATCH as usize);
+    let mut deleted = 0;
+    while let Some(files) = found.try_next().await.map_err(|error| error.1)? {
+        let unknown = Unknown::find_by_statement(db::sql(sql, [files.into()])).all(&pulp.db).await?;
+        for chunk in unknown {
+            pulp.storage.delete(&chunk.file).await?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
 
 impl Visible for Entity {
     fn domain() -> Option<Column> {

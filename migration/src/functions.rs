@@ -82,11 +82,11 @@ pub(crate) fn core() -> Vec<Function> {
         "end_orphaned",
         "fail_unknown",
     ];
+    let content = files![new: "installation", "served_versions"];
     // The queue without Redis.
     let queue = files![new:
         "worker_channel",
         "last_number",
-        "installation",
         "wake_idle",
         "acquire_queue",
         "take_changes",
@@ -108,7 +108,7 @@ pub(crate) fn core() -> Vec<Function> {
         "elect_coordinator",
     ];
     let locks = locks.map(|(name, key)| Function::of_lock(name, key));
-    triggers.into_iter().chain(locks).chain(life).chain(queue).collect()
+    triggers.into_iter().chain(locks).chain(life).chain(content).chain(queue).collect()
 }
 
 #[cfg(test)]

@@ -107,10 +107,11 @@ impl Creation {
         parse: impl FnOnce(StoredBytes) -> F,
     ) -> anyhow::Result<Uuid> {
         let artifact = artifact(cx, self.given, self.expected).await?;
-        let unit = parse(StoredBytes { artifact, cx: cx.clone() }).await?;
-        let kind = unit.content.kind;
+        let mut units = [parse(StoredBytes { artifact, cx: cx.clone() }).await?];
+        let kind = units[0].content.kind;
+        let kept = units::keep(cx.pulp(), cx.domain(), &mut units, Vec::new()).await?;
         let txn = cx.begin().await?;
-        let ids = units::store(&cx.pulp().storage, cx.domain(), &txn, &mut [unit], Vec::new(), None).await?;
+        let ids = units::store(&cx.pulp().storage, cx.domain(), &txn, &mut units, &kept, None).await?;
         let id = *ids.first().context("the unit was not stored")?;
         if !self.pulp_labels.is_empty() {
             let labels = Value::Object(self.pulp_labels);
@@ -199,8 +200,10 @@ async fn find(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::Result<ar
 async fn download(cx: &TaskContext, url: &str, digests: Digests) -> anyhow::Result<artifact::Model> {
     let downloader = Downloader::anonymous(cx.pulp(), cx.logging_cid())?;
     let staged = downloader.fetch(url, &Expected { size: None, digests }).await?;
+    let (pulp, domain) = (cx.pulp(), cx.domain());
+    let kept = artifact::keep(&pulp.db, &pulp.storage, domain, vec![staged]).await?;
     let txn = cx.begin().await?;
-    let artifacts = artifact::save(&txn, &cx.pulp().storage, cx.domain(), &[staged]).await?;
+    let artifacts = artifact::save(&txn, &pulp.storage, domain, &kept).await?;
     txn.commit().await?;
     artifacts.into_iter().next().context("the artifact was not stored")
 }

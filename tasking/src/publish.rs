@@ -21,6 +21,7 @@
 mod paths;
 
 use bytes::Bytes;
+use entities::artifact::Kept;
 use entities::checksum::Expected;
 use entities::storage::Staged;
 use entities::{Kind, artifact, db, publication, published_metadata, repository_version};
@@ -29,7 +30,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{FencedTransaction, TaskContext, relative_path};
+use crate::{FencedTransaction, TaskContext, relative_path, version};
 
 /// Files of content written at a time.
 const BATCH: usize = 1000;
@@ -152,23 +153,37 @@ impl<'a> Publication<'a> {
     /// # Errors
     /// If a path is that of two files, or of a file and of a directory.
     pub async fn finish(mut self) -> anyhow::Result<Uuid> {
+        let (paths, kept) = self.keep().await?;
         let txn = self.cx.begin().await?;
         self.begin(&txn, true).await?;
-        self.write(&txn).await?;
+        self.write_artifacts(&txn).await?;
+        self.write_metadata(&txn, paths, &kept).await?;
         paths::check(&txn, self.id).await?;
         self.cx.created(&txn, self.id, &self.kind.prn(self.id)).await?;
         txn.commit().await?;
+        if self.checkpoint {
+            version::retain(self.cx, self.version.repository_id).await?;
+        }
         Ok(self.id)
     }
 
     /// Writes the files that are waiting.
     async fn flush(&mut self) -> anyhow::Result<()> {
+        let (paths, kept) = self.keep().await?;
         let txn = self.cx.begin().await?;
         self.begin(&txn, false).await?;
-        self.write(&txn).await?;
+        self.write_artifacts(&txn).await?;
+        self.write_metadata(&txn, paths, &kept).await?;
         txn.commit().await?;
         self.is_begun = true;
         Ok(())
+    }
+
+    /// Writes the bytes of generated files to where they stay; their paths are in the same order.
+    async fn keep(&mut self) -> anyhow::Result<(Vec<String>, Kept)> {
+        let (paths, staged) = self.metadata.drain(..).unzip();
+        let pulp = self.cx.pulp();
+        Ok((paths, artifact::keep(&pulp.db, &pulp.storage, self.cx.domain(), staged).await?))
     }
 
     async fn begin(&self, txn: &FencedTransaction, complete: bool) -> anyhow::Result<()> {
@@ -196,13 +211,16 @@ impl<'a> Publication<'a> {
         Ok(())
     }
 
-    async fn write(&mut self, txn: &FencedTransaction) -> anyhow::Result<()> {
-        self.write_artifacts(txn).await?;
-        let (paths, staged): (Vec<String>, Vec<Staged>) = self.metadata.drain(..).unzip();
-        if paths.is_empty() {
+    async fn write_metadata(
+        &self,
+        txn: &FencedTransaction,
+        paths: Vec<String>,
+        kept: &Kept,
+    ) -> anyhow::Result<()> {
+        let artifacts = artifact::save(txn, &self.cx.pulp().storage, self.cx.domain(), kept).await?;
+        if artifacts.is_empty() {
             return Ok(());
         }
-        let artifacts = artifact::save(txn, &self.cx.pulp().storage, self.cx.domain(), &staged).await?;
         let rows = paths.into_iter().zip(artifacts).map(|(path, artifact)| published_metadata::ActiveModel {
             pulp_id: Set(Uuid::now_v7()),
             publication_id: Set(self.id),

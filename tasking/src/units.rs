@@ -20,4 +20,4 @@ pub use stream::{StoredArtifact, StoredUnit, of_version};
 pub use unit::Unit;
 
 pub(crate) use known::{State, states};
-pub(crate) use store::store;
+pub(crate) use store::{keep, store};

@@ -7,16 +7,20 @@
 mod counts;
 mod delete;
 mod draft;
+mod retention;
 mod rows;
+mod served;
 mod settle;
 
 use sea_orm::ConnectionTrait;
 
 use crate::FencedTransaction;
 
-pub use delete::{delete, retain};
+pub use delete::delete;
 pub use draft::Draft;
+pub use retention::retain;
 pub use rows::{complete, numbered, repository};
+pub use served::served_by;
 
 /// Makes the rest of a transaction join whole versions by hashing. What a task has just written is in no
 /// statistics, so the planner takes a million rows for one and would compare each with each.

@@ -137,7 +137,8 @@ async fn upload(bench: &Bench, age: i32) -> (Uuid, Vec<String>) {
         let path = format!("upload/{id}/{offset}");
         let mut writer = storage.writer();
         writer.write("ab".into()).await.unwrap();
-        storage.keep(&writer.finish(&Default::default()).await.unwrap(), &path).await.unwrap();
+        let staged = writer.finish(&Default::default()).await.unwrap();
+        storage.keep([(&staged, path.as_str())]).await.unwrap();
         let sql = "INSERT INTO upload_chunk (pulp_id, upload_id, \"offset\", size, file) VALUES ($1, $2, $3, 2, $4)";
         let values = [Uuid::now_v7().into(), id.into(), offset.into(), path.as_str().into()];
         bench.pulp.db.execute_raw(db::sql(sql, values)).await.unwrap();
@@ -161,7 +162,7 @@ async fn abandoned_uploads_go_with_their_files(style: WorkerStyle) {
         let found = entities::upload::Entity::find_by_id(*id).one(&bench.pulp.db).await.unwrap();
         assert_eq!(found.is_some(), stays);
         for path in paths {
-            assert_eq!(bench.pulp.storage.contains(path).await.unwrap(), stays);
+            assert_eq!(bench.pulp.storage.size(path).await.unwrap().is_some(), stays);
         }
     }
     bench.dispatcher.cancel(nap).await.unwrap();

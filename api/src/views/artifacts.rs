@@ -174,6 +174,9 @@ async fn store_new(request: &Request, staged: Staged) -> Result<Uuid> {
     let domain = request.scope.domain();
     let known = artifact::find_by_sha256(request.db(), domain, std::slice::from_ref(&digest)).await?;
     if !known.is_empty() {
+        // The bytes are in hand: if the stored ones are lost, these take their place.
+        let pulp = &request.context.pulp;
+        artifact::keep(&pulp.db, &pulp.storage, domain, vec![staged]).await?;
         let message = format!("Artifact with sha256 checksum of '{digest}' already exists.");
         return Err(Error::object(message));
     }
@@ -186,8 +189,10 @@ async fn store_new(request: &Request, staged: Staged) -> Result<Uuid> {
 /// If the database or the artifact store refuses.
 pub async fn store(request: &Request, staged: Staged) -> Result<Uuid> {
     let pulp = &request.context.pulp;
+    let domain = request.scope.domain();
+    let kept = artifact::keep(&pulp.db, &pulp.storage, domain, vec![staged]).await?;
     let txn = db::begin(&pulp.db).await?;
-    let rows = artifact::save(&txn, &pulp.storage, request.scope.domain(), &[staged]).await?;
+    let rows = artifact::save(&txn, &pulp.storage, domain, &kept).await?;
     txn.commit().await?;
     let row = rows.first().ok_or_else(|| Error::Internal(anyhow::anyhow!("the artifact was not stored")))?;
     Ok(row.pulp_id)

@@ -166,7 +166,8 @@ CREATE TRIGGER touch_last_updated BEFORE UPDATE ON task_schedule FOR EACH ROW
 -- Which style of tasking the workers follow. Registration locks the row.
 CREATE TABLE tasking_style (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    -- Drawn by the first worker; by it workers of one host know that they are of one installation.
+    -- Drawn by the first service. By it workers of one host know that they are of one installation, and an
+    -- artifact store whose it is.
     installation uuid,
     style text NOT NULL DEFAULT 'redis' CHECK (style IN ('redis', 'postgres')),
     since timestamptz NOT NULL DEFAULT clock_timestamp()

@@ -22,10 +22,10 @@ pub(super) struct Batch {
 impl Batch {
     /// Saves the batch and adds it to the version; returns how many units the version did not have.
     pub(super) async fn save(mut self, cx: &TaskContext, draft: &Draft, remote: Uuid) -> anyhow::Result<u64> {
+        let (pulp, domain) = (cx.pulp(), cx.domain());
+        let kept = units::keep(pulp, domain, &mut self.units, self.staged).await?;
         let txn = cx.begin().await?;
-        let saved =
-            units::store(&cx.pulp().storage, cx.domain(), &txn, &mut self.units, self.staged, Some(remote))
-                .await?;
+        let saved = units::store(&pulp.storage, domain, &txn, &mut self.units, &kept, Some(remote)).await?;
         let added = draft.add_in(&txn, &saved).await?;
         let all = saved.iter().copied().chain(self.settled.iter().map(|(_, id)| *id)).collect();
         listed::note(&txn, cx.task_id(), all).await?;

@@ -1,6 +1,6 @@
 //! The first steps of a batch: what of it is there, and the download of what is not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use entities::artifact;
 use entities::checksum::Algorithm;
@@ -67,7 +67,7 @@ impl Prepare {
     /// How much of each unit is there. A unit that refers to settled ones is looked up after those; one that
     /// refers to a unit which is still to be written counts as unknown.
     async fn states(&self, units: &mut [Unit]) -> anyhow::Result<Vec<State>> {
-        let (db, domain) = (&self.cx.pulp().db, self.cx.domain());
+        let (pulp, domain) = (self.cx.pulp(), self.cx.domain());
         let mut states: Vec<State> = units.iter().map(State::unknown).collect();
         let mut waiting: Vec<usize> = (0..units.len()).collect();
         loop {
@@ -77,7 +77,7 @@ impl Prepare {
                 return Ok(states);
             }
             let asked: Vec<&Unit> = ready.iter().map(|index| &units[*index]).collect();
-            let found = units::states(db, domain, self.repository, self.remote, &asked).await?;
+            let found = units::states(pulp, domain, self.repository, self.remote, &asked).await?;
             for (index, state) in ready.into_iter().zip(found) {
                 let unit = &units[index];
                 let settled = state.content.filter(|_| self.is_settled(unit, &state));
@@ -116,13 +116,10 @@ impl Prepare {
         let digest =
             |artifact: &DeclaredArtifact| artifact.expected.digests.get(Algorithm::Sha256).map(str::to_owned);
         let digests: Vec<String> = missing.iter().filter_map(|artifact| digest(artifact)).collect();
-        let held = match digests.is_empty() {
-            true => HashMap::new(),
-            false => artifact::find_by_sha256(&self.cx.pulp().db, self.cx.domain(), &digests).await?,
-        };
+        let held = self.held(&digests).await?;
         let mut asked: HashSet<String> = HashSet::new();
         missing.retain(|artifact| match digest(artifact) {
-            Some(digest) => !held.contains_key(&digest) && asked.insert(digest),
+            Some(digest) => !held.contains(&digest) && asked.insert(digest),
             None => true,
         });
         let downloads: FuturesUnordered<_> = missing
@@ -136,6 +133,18 @@ impl Prepare {
         let staged: Vec<Staged> = downloads.try_collect().await?;
         batch.staged = staged;
         Ok(())
+    }
+
+    /// Those of the digests whose bytes are stored already.
+    async fn held(&self, digests: &[String]) -> anyhow::Result<HashSet<String>> {
+        if digests.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let pulp = self.cx.pulp();
+        let rows = artifact::find_by_sha256(&pulp.db, self.cx.domain(), digests).await?;
+        let files = rows.values().map(|row| (row.file.clone(), row.size.unsigned_abs()));
+        let held = pulp.storage.holds(files).await?;
+        Ok(rows.into_keys().zip(held).filter(|(_, is_held)| *is_held).map(|(digest, _)| digest).collect())
     }
 
     async fn fetch(&self, artifact: &DeclaredArtifact) -> anyhow::Result<Staged> {

@@ -71,8 +71,9 @@ pub async fn assemble(cx: &TaskContext, id: Uuid, digests: Digests) -> anyhow::R
     let expected = Expected { size: Some(upload.size as u64), digests };
     let staged =
         writer.finish(&expected).await.with_context(|| format!("{} is incomplete", kind::UPLOAD.prn(id)))?;
+    let kept = artifact::keep(&pulp.db, &pulp.storage, cx.domain(), vec![staged]).await?;
     let txn = cx.begin().await?;
-    let artifacts = artifact::save(&txn, &pulp.storage, cx.domain(), &[staged]).await?;
+    let artifacts = artifact::save(&txn, &pulp.storage, cx.domain(), &kept).await?;
     upload::Entity::delete_by_id(id).exec(&*txn).await?;
     txn.commit().await?;
     for chunk in &chunks {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use entities::db;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use entities::{Pulp, db};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::{Unit, sql};
@@ -40,12 +40,14 @@ struct KnownUnit {
 #[derive(Debug, FromQueryResult)]
 struct KnownArtifact {
     ordinal: i64,
-    is_stored: bool,
+    /// The path and length of its bytes, if they are stored as the unit's.
+    file: Option<String>,
+    size: Option<i64>,
     is_sourced: bool,
 }
 
 const ARTIFACTS: &str = "
-    SELECT declared.ordinality AS ordinal, held.artifact_id IS NOT NULL AS is_stored,
+    SELECT declared.ordinality AS ordinal, artifact.file, artifact.size,
            source.found IS NOT NULL AS is_sourced
     FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY
         AS declared (content_id, relative_path, url, ordinality)
@@ -53,6 +55,7 @@ const ARTIFACTS: &str = "
         SELECT pulp_id, artifact_id FROM content_artifact
         WHERE content_id = declared.content_id AND relative_path = declared.relative_path COLLATE \"C\"
         OFFSET 0) AS held
+    LEFT JOIN artifact ON artifact.pulp_id = held.artifact_id
     LEFT JOIN LATERAL (
         SELECT true AS found FROM remote_artifact
         WHERE content_artifact_id = held.pulp_id AND remote_id = $4 AND url = declared.url
@@ -60,12 +63,13 @@ const ARTIFACTS: &str = "
 
 /// The states of units whose references are resolved, in their order.
 pub(crate) async fn states(
-    db: &impl ConnectionTrait,
+    pulp: &Pulp,
     domain: Uuid,
     repository: Uuid,
     remote: Uuid,
     units: &[&Unit],
 ) -> anyhow::Result<Vec<State>> {
+    let db = &pulp.db;
     let mut states: Vec<State> = units.iter().map(|unit| State::unknown(unit)).collect();
     for (content, members) in by_type(units.iter().copied().enumerate()) {
         let rows: Vec<_> = members.iter().map(|index| &units[*index].row).collect();
@@ -91,9 +95,15 @@ pub(crate) async fn states(
         return Ok(states);
     }
     let values = [declared.0.into(), declared.1.into(), declared.2.into(), remote.into()];
-    for known in KnownArtifact::find_by_statement(db::sql(ARTIFACTS, values)).all(db).await? {
+    let found = KnownArtifact::find_by_statement(db::sql(ARTIFACTS, values)).all(db).await?;
+    // What has no file has an empty path, which is that of a directory.
+    let file = |known: &KnownArtifact| {
+        (known.file.clone().unwrap_or_default(), known.size.unwrap_or_default().unsigned_abs())
+    };
+    let stored = pulp.storage.holds(found.iter().map(file)).await?;
+    for (known, is_stored) in found.into_iter().zip(stored) {
         let (index, number) = places[place(known.ordinal)?];
-        states[index].stored[number] = known.is_stored;
+        states[index].stored[number] = is_stored;
         states[index].sourced[number] = known.is_sourced || units[index].artifacts[number].url.is_none();
     }
     Ok(states)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context;
+use entities::artifact::Kept;
 use entities::checksum::Algorithm;
 use entities::storage::{Staged, Storage};
 use entities::{Pulp, artifact, db};
@@ -11,8 +12,25 @@ use uuid::Uuid;
 
 use super::{DeclaredArtifact, Unit, save};
 
-/// Stores staged bytes as artifacts, finds the artifacts of other declared bytes, and saves the units;
-/// returns their ids in order. `downloaded` are bytes of the units' artifacts.
+/// Writes the bytes of units to where they stay, before a transaction begins. `downloaded` are bytes of the
+/// units' artifacts.
+///
+/// # Errors
+/// If the database or the storage is away.
+pub(crate) async fn keep(
+    pulp: &Pulp,
+    domain: Uuid,
+    units: &mut [Unit],
+    downloaded: Vec<Staged>,
+) -> anyhow::Result<Kept> {
+    let mut staged = downloaded;
+    staged
+        .extend(units.iter_mut().flat_map(|unit| &mut unit.artifacts).filter_map(|file| file.staged.take()));
+    Ok(artifact::keep(&pulp.db, &pulp.storage, domain, staged).await?)
+}
+
+/// Makes artifacts of kept bytes, finds the artifacts of other declared bytes, and saves the units; returns
+/// their ids in order.
 ///
 /// # Errors
 /// If the database or the storage is away, or a unit cannot be written ([`save`]).
@@ -21,13 +39,10 @@ pub(crate) async fn store(
     domain: Uuid,
     txn: &DatabaseTransaction,
     units: &mut [Unit],
-    downloaded: Vec<Staged>,
+    kept: &Kept,
     remote: Option<Uuid>,
 ) -> anyhow::Result<Vec<Uuid>> {
-    let mut staged = downloaded;
-    staged
-        .extend(units.iter_mut().flat_map(|unit| &mut unit.artifacts).filter_map(|file| file.staged.take()));
-    let saved = artifact::save(txn, storage, domain, &staged).await?;
+    let saved = artifact::save(txn, storage, domain, kept).await?;
     let mut artifacts: HashMap<String, Uuid> =
         saved.into_iter().map(|artifact| (artifact.sha256, artifact.pulp_id)).collect();
     let others: BTreeSet<String> = units
@@ -53,8 +68,10 @@ pub(crate) async fn store(
 /// # Errors
 /// If the database or the storage is away, or the unit lacks a column of its key or refers to another one.
 pub async fn create(pulp: &Pulp, domain: Uuid, remote: Option<Uuid>, unit: Unit) -> anyhow::Result<Uuid> {
+    let mut units = [unit];
+    let kept = keep(pulp, domain, &mut units, Vec::new()).await?;
     let txn = db::begin(&pulp.db).await?;
-    let ids = store(&pulp.storage, domain, &txn, &mut [unit], Vec::new(), remote).await?;
+    let ids = store(&pulp.storage, domain, &txn, &mut units, &kept, remote).await?;
     txn.commit().await?;
     ids.first().copied().context("the unit was not stored")
 }

@@ -4,7 +4,7 @@ use entities::db;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::{counts, join_by_hashing, rows};
+use super::{counts, join_by_hashing, rows, served_by};
 use crate::{FencedTransaction, TaskContext};
 
 /// What decides whether a version can go, and where its changes go.
@@ -14,45 +14,22 @@ struct Surroundings {
     versions: i64,
     /// The number of the next complete version.
     successor: Option<i32>,
-    /// The name of a distribution that serves the version.
-    served_by: Option<String>,
-}
-
-/// The number of a version.
-#[derive(Debug, FromQueryResult)]
-struct Numbered {
-    number: i32,
 }
 
 const SURROUNDINGS: &str = "
     SELECT (SELECT count(*) FROM repository_version WHERE repository_id = $1 AND complete) AS versions,
            (SELECT min(number) FROM repository_version
-            WHERE repository_id = $1 AND number > $2 AND complete) AS successor,
-           (SELECT min(distribution.name) FROM distribution
-            LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
-            WHERE distribution.repository_version_id = $3
-               OR publication.repository_version_id = $3) AS served_by";
-
-const BEYOND_RETENTION: &str = "
-    SELECT number FROM repository_version AS old
-    WHERE repository_id = $1 AND complete
-      AND NOT EXISTS (SELECT FROM distribution
-                      LEFT JOIN publication ON publication.pulp_id = distribution.publication_id
-                      WHERE distribution.repository_version_id = old.pulp_id
-                         OR publication.repository_version_id = old.pulp_id)
-      AND number NOT IN (SELECT number FROM repository_version
-                         WHERE repository_id = $1 AND complete ORDER BY number DESC LIMIT $2)
-    ORDER BY number";
+            WHERE repository_id = $1 AND number > $2 AND complete) AS successor";
 
 /// Deletes a version and folds its changes into the next one (C15). A deleted latest number is not used again
 /// (C10).
 ///
 /// # Errors
-/// If it is the last one left, or a distribution serves it or a publication of it.
+/// If it is the last one left, or a distribution serves it ([`served_by`]).
 pub async fn delete(cx: &TaskContext, repository: Uuid, number: i32) -> anyhow::Result<()> {
     let version = rows::numbered(cx, repository, number).await?;
     let txn = cx.begin().await?;
-    let values = [repository.into(), number.into(), version.pulp_id.into()];
+    let values = [repository.into(), number.into()];
     let Some(around) = Surroundings::find_by_statement(db::sql(SURROUNDINGS, values)).one(&*txn).await?
     else {
         anyhow::bail!("the repository {repository} no longer exists");
@@ -61,7 +38,7 @@ pub async fn delete(cx: &TaskContext, repository: Uuid, number: i32) -> anyhow::
         around.versions > 1,
         "version {number} is the last one of its repository and cannot be deleted"
     );
-    if let Some(name) = around.served_by {
+    if let Some(name) = served_by(&*txn, repository, version.pulp_id).await? {
         anyhow::bail!("version {number} is served by the distribution '{name}' and cannot be deleted");
     }
     match around.successor {
@@ -115,18 +92,6 @@ async fn undo(txn: &FencedTransaction, repository: Uuid, number: i32) -> anyhow:
          WHERE repository_id = $1 AND version_removed = $2",
     ] {
         txn.execute_raw(db::sql(sql, values.clone())).await?;
-    }
-    Ok(())
-}
-
-/// Deletes the oldest versions beyond the number the repository keeps (C16), except those that are served.
-pub async fn retain(cx: &TaskContext, repository: Uuid) -> anyhow::Result<()> {
-    let Some(keep) = rows::repository(cx, repository).await?.retain_repo_versions else {
-        return Ok(());
-    };
-    let statement = db::sql(BEYOND_RETENTION, [repository.into(), i64::from(keep).into()]);
-    for version in Numbered::find_by_statement(statement).all(&cx.pulp().db).await? {
-        delete(cx, repository, version.number).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use entities::upload::Entity;
 use entities::{Id, db};
 use headers::{ContentRange, HeaderMapExt};
 use http::{HeaderMap, Method, StatusCode};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::{Uploads, WithChunks};
@@ -84,7 +84,7 @@ fn content_range(headers: &HeaderMap, size: u64) -> Result<(u64, u64)> {
 async fn keep(request: &Request, upload: Id<Entity>, first: u64, staged: &Staged) -> Result<()> {
     let (pulp, id) = (&request.context.pulp, upload.key());
     let path = format!("{}/{id}/{first}-{}", pulp.settings.chunked_upload_dir, Uuid::new_v4().simple());
-    pulp.storage.keep(staged, &path).await?;
+    pulp.storage.keep([(staged, path.as_str())]).await?;
     let values = [
         Uuid::now_v7().into(),
         id.into(),
@@ -92,17 +92,26 @@ async fn keep(request: &Request, upload: Id<Entity>, first: u64, staged: &Staged
         (staged.size as i64).into(),
         path.as_str().into(),
     ];
-    match Replaced::find_by_statement(db::sql(RECORD, values)).one(&pulp.db).await {
+    match record(&pulp.db, id, values).await {
         Ok(None) => Ok(()),
         Ok(Some(old)) => pulp.storage.delete(&old.file).await,
         Err(error) => {
             pulp.storage.delete(&path).await?;
-            match Error::from(error) {
-                Error::Conflict(_) => Err(Error::not_found("upload", id)),
-                error => Err(error),
-            }
+            Err(error)
         }
     }
+}
+
+/// Chunks of one upload are recorded one after the other, so that each sees the file of the one it replaces.
+async fn record(db: &DatabaseConnection, upload: Uuid, values: [Value; 5]) -> Result<Option<Replaced>> {
+    let txn = db::begin(db).await?;
+    let lock = "SELECT 1 AS one FROM upload WHERE pulp_id = $1 FOR UPDATE";
+    if txn.query_one_raw(db::sql(lock, [upload.into()])).await?.is_none() {
+        return Err(Error::not_found("upload", upload));
+    }
+    let replaced = Replaced::find_by_statement(db::sql(RECORD, values)).one(&txn).await?;
+    txn.commit().await?;
+    Ok(replaced)
 }
 
 #[cfg(test)]
