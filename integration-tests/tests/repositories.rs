@@ -1,7 +1,7 @@
 //! Versions of repositories as clients make them: modify, upload, publish by itself, delete, keep only some.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use integration_tests::fixtures::{DISTRIBUTIONS, FILES, PUBLICATIONS, REPOSITORIES};
+use integration_tests::fixtures::{DISTRIBUTIONS, FILES, PUBLICATIONS, REPOSITORIES, href};
 use integration_tests::{Pulp, until};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -104,6 +104,104 @@ async fn changes_at_the_same_time_all_count() {
     assert_eq!(shown, (&json!(true), &json!("LIST"), &json!("both")));
     let same = pulp.client.patch(&repository, &json!({"autopublish": true})).await;
     assert_eq!(same.status, 200, "nothing to do, no task");
+}
+
+/// A repository with a served version 1 and a version 2 that is not published; returns it with the path of the
+/// file that version 1 has.
+async fn served_through_its_repository(pulp: &Pulp, name: &str, keep: Value) -> (String, String) {
+    let limits = json!({"name": name, "retain_repo_versions": keep});
+    let repository = href(&pulp.client.post(REPOSITORIES, &limits).await.expect(201));
+    let unit = upload(pulp, name, name).await;
+    pulp.completed(modify(pulp, &repository, json!({"add_content_units": [unit]})).await).await;
+    pulp.publish(&repository).await;
+    let path = pulp.distribute(name, json!({"repository": repository})).await;
+    let change = json!({"remove_content_units": [unit]});
+    pulp.completed(modify(pulp, &repository, change).await).await;
+    (repository, format!("{path}{name}"))
+}
+
+#[tokio::test]
+async fn what_is_served_through_its_repository_stays() {
+    let pulp = Pulp::start().await;
+    let (repository, path) = served_through_its_repository(&pulp, "retention", json!(1)).await;
+    assert_eq!(numbers(&pulp, &repository).await, [1, 2], "version 1 holds what is served");
+    pulp.content.get(&path).await.expect(200);
+
+    let (repository, path) = served_through_its_repository(&pulp, "lowered", Value::Null).await;
+    let keep = json!({"retain_repo_versions": 1});
+    pulp.completed(pulp.client.patch(&repository, &keep).await.expect(202)).await;
+    assert_eq!(numbers(&pulp, &repository).await, [1, 2]);
+    let refused = pulp.client.delete(&format!("{repository}versions/1/")).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("currently being used to distribute content"), "{}", refused.text());
+    pulp.content.get(&path).await.expect(200);
+
+    pulp.publish(&repository).await;
+    assert_eq!(pulp.content.get(&path).await.status, 404, "the newest publication is without the file");
+    pulp.completed(pulp.client.delete(&format!("{repository}versions/1/")).await.expect(202)).await;
+    assert_eq!(numbers(&pulp, &repository).await, [2]);
+}
+
+#[tokio::test]
+async fn checkpoints_stay_until_there_are_too_many() {
+    let pulp = Pulp::start().await;
+    let limits = json!({"name": "r", "retain_repo_versions": 1, "retain_checkpoints": 2});
+    let repository = href(&pulp.client.post(REPOSITORIES, &limits).await.expect(201));
+    let body = json!({"name": "d", "base_path": "d", "repository": repository, "checkpoint": true});
+    pulp.completed(pulp.client.post(DISTRIBUTIONS, &body).await.expect(202)).await;
+    for number in 0..3 {
+        let unit = upload(&pulp, &format!("f{number}"), "x").await;
+        pulp.completed(modify(&pulp, &repository, json!({"add_content_units": [unit]})).await).await;
+        let checkpoint = json!({"repository": repository, "checkpoint": true});
+        pulp.completed(pulp.client.post(PUBLICATIONS, &checkpoint).await.expect(202)).await;
+    }
+    let checkpoints = async || {
+        let list = format!("{PUBLICATIONS}?checkpoint=true");
+        pulp.client.get(&list).await.expect(200)["count"].as_i64().unwrap()
+    };
+    assert_eq!((checkpoints().await, numbers(&pulp, &repository).await), (2, vec![2, 3]));
+    let keep = json!({"retain_checkpoints": 1});
+    pulp.completed(pulp.client.patch(&repository, &keep).await.expect(202)).await;
+    assert_eq!((checkpoints().await, numbers(&pulp, &repository).await), (1, vec![3]));
+}
+
+#[tokio::test]
+async fn a_cleanup_of_named_units_takes_nothing_else() {
+    let pulp = Pulp::start().await;
+    let (named, other) = (upload(&pulp, "a", "1").await, upload(&pulp, "b", "2").await);
+    let alone = Form::new().part("file", Part::bytes(&b"3"[..]).file_name("f"));
+    let alone = href(&pulp.client.post_form("/pulp/api/v3/artifacts/", alone).await.expect(201));
+    let body = json!({"content_hrefs": [named], "orphan_protection_time": 0});
+    let answer = pulp.client.post("/pulp/api/v3/orphans/cleanup/", &body).await.expect(202);
+    let task = pulp.completed(answer).await;
+    let done = task["progress_reports"].as_array().unwrap().iter().map(|report| report["done"].clone());
+    assert_eq!(done.collect::<Vec<_>>(), [1, 1], "{task:#}");
+    pulp.client.get(&named).await.expect(404);
+    pulp.client.get(&other).await.expect(200);
+    pulp.client.get(&alone).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_generated_file_does_not_take_the_place_of_content() {
+    let pulp = Pulp::start().await;
+    let repository = pulp.repository("r").await;
+    let mut units = Vec::new();
+    for path in ["a", "b/c"] {
+        units.push(upload(&pulp, path, "x").await);
+    }
+    pulp.completed(modify(&pulp, &repository, json!({"add_content_units": units})).await).await;
+    for manifest in ["a", "b", "a/MANIFEST", "b/c/d"] {
+        let body = json!({"repository": repository, "manifest": manifest});
+        let reason = pulp.failed(pulp.client.post(PUBLICATIONS, &body).await.expect(202)).await;
+        assert!(reason.contains(&format!("{manifest:?}")), "{reason}");
+    }
+    for manifest in ["b/MANIFEST", "c"] {
+        let body = json!({"repository": repository, "manifest": manifest});
+        pulp.completed(pulp.client.post(PUBLICATIONS, &body).await.expect(202)).await;
+    }
+    let named = upload(&pulp, "PULP_MANIFEST", "x").await;
+    pulp.completed(modify(&pulp, &repository, json!({"add_content_units": [named]})).await).await;
+    pulp.failed(pulp.client.post(PUBLICATIONS, &json!({"repository": repository})).await.expect(202)).await;
 }
 
 #[tokio::test]

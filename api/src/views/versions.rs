@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entities::repository_version::{Column, Entity, Model};
-use entities::{Href, Kind, Reference, content, distribution, kind, repository};
+use entities::{Href, Kind, Reference, content, kind, repository};
 use http::Method;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order};
 use sea_orm::{
@@ -13,6 +13,7 @@ use sea_orm::{
 use serde::Serialize;
 use serde_json::Value;
 use tasking::tasks::repository::DeleteVersion;
+use tasking::version::served_by;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -223,10 +224,11 @@ async fn delete(kind: &'static Kind, versions: &Resource<Versions>, request: Req
             "Cannot delete repository version. Repositories must have at least one repository version.",
         ));
     }
-    let served = distribution::Column::RepositoryVersionId.eq(version.pulp_id);
-    let served = request.scope.rows::<distribution::Entity>().filter(served).one(request.db()).await?;
-    if served.is_some() {
-        return Err(Error::object("Cannot delete repository version. A distribution serves it."));
+    if let Some(name) = served_by(request.db(), version.repository_id, version.pulp_id).await? {
+        return Err(Error::object(format!(
+            "Cannot delete repository version. It is currently being used to distribute content, by the \
+             distribution '{name}': change that one first.",
+        )));
     }
     let (repository, model, number) = (version.repository_id, kind.model(), version.number);
     request.dispatch(&DeleteVersion { repository, model, number }).await

@@ -33,6 +33,30 @@ const NESTED: &str = "
            AND relative_path < file.relative_path || '0' LIMIT 1)) AS inside
     LIMIT 1";
 
+/// Files of the content that a pass-through publication serves under their own paths, where a generated file
+/// has the path of one, or of a directory above or below it.
+const IN_THE_WAY: &str = "
+    SELECT generated.relative_path
+    FROM (SELECT relative_path, ARRAY(
+              SELECT array_to_string(segments[:depth], '/') COLLATE \"C\"
+              FROM string_to_array(relative_path, '/') AS segments
+              CROSS JOIN LATERAL generate_series(1, cardinality(segments)) AS depth) AS itself_and_above
+          FROM published_metadata WHERE publication_id = $1) AS generated
+    CROSS JOIN LATERAL (
+        (SELECT content_id FROM content_artifact WHERE relative_path = ANY (generated.itself_and_above))
+        UNION ALL
+        (SELECT content_id FROM content_artifact
+         WHERE relative_path > generated.relative_path || '/'
+           AND relative_path < generated.relative_path || '0')) AS file
+    CROSS JOIN LATERAL (
+        SELECT FROM publication
+        JOIN repository_version AS version ON version.pulp_id = publication.repository_version_id
+        JOIN repository_content AS member ON member.repository_id = version.repository_id
+        WHERE publication.pulp_id = $1 AND publication.pass_through AND member.content_id = file.content_id
+          AND member.version_added <= version.number
+          AND (member.version_removed IS NULL OR member.version_removed > version.number) OFFSET 0) AS present
+    LIMIT 1";
+
 /// Refuses a publication whose files stand in each other's way.
 pub(super) async fn check(txn: &FencedTransaction, publication: Uuid) -> anyhow::Result<()> {
     if let Some(path) = first(txn, TWICE, publication).await? {
@@ -40,6 +64,11 @@ pub(super) async fn check(txn: &FencedTransaction, publication: Uuid) -> anyhow:
     }
     if let Some(path) = first(txn, NESTED, publication).await? {
         anyhow::bail!("the path {path:?} of the publication is a file and, for another file, a directory");
+    }
+    if let Some(path) = first(txn, IN_THE_WAY, publication).await? {
+        anyhow::bail!(
+            "the generated file {path:?} of the publication stands in the way of a file of the content"
+        );
     }
     Ok(())
 }

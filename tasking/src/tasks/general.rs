@@ -93,8 +93,9 @@ impl Task for Update {
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
         let kind = kind_of(&cx, &self.model)?;
+        let limits = ["retain_repo_versions", "retain_checkpoints"];
         let retention_changes =
-            kind.table == "repository" && self.changes.contains_key("retain_repo_versions");
+            kind.table == "repository" && limits.iter().any(|limit| self.changes.contains_key(*limit));
         let txn = cx.begin().await?;
         check_distribution(&txn, &cx, kind, self.id, &self.changes).await?;
         let updated = row::update(&*txn, kind, cx.domain(), self.id, self.changes).await?;

@@ -1,8 +1,8 @@
 //! Orphan cleanup: removes content that is in no version, then artifacts that belong to nothing (C30).
 
 use chrono::Utc;
-use entities::{db, tombstone};
-use sea_orm::{ConnectionTrait, SqlErr, Value};
+use entities::{Prn, db, domain, tombstone, upload};
+use sea_orm::{ConnectionTrait, FromQueryResult, SqlErr, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,6 +11,9 @@ use crate::{Resources, Task, TaskContext};
 
 /// Rows deleted in one transaction.
 const BATCH: i64 = 500;
+
+/// Minutes for which a chunk may be without a row.
+const IN_FLIGHT: u64 = 60;
 
 /// How often one batch is tried again because one of its units came into use meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -28,15 +31,20 @@ impl Task for Cleanup {
     const NAME: &'static str = "pulpcore.app.tasks.orphan.orphan_cleanup";
 
     fn resources(&self) -> Resources {
-        Resources::none()
+        let orphans = Prn::literal(format!("pdrn:{}:orphans", domain::DEFAULT));
+        Resources::none().exclusive(orphans)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
         let before = minutes_ago(self.protection_minutes);
+        let artifacts = match &self.content {
+            Some(content) => Some(artifacts_of(&cx, content).await?),
+            None => None,
+        };
         let values: [Value; 4] =
             [cx.domain().into(), before.into(), BATCH.into(), self.content.clone().into()];
         clean(&cx, "Clean up orphan Content", "clean-up.content", CONTENT, values).await?;
-        let values: [Value; 3] = [cx.domain().into(), before.into(), BATCH.into()];
+        let values: [Value; 4] = [cx.domain().into(), before.into(), BATCH.into(), artifacts.into()];
         clean(&cx, "Clean up orphan Artifacts", "clean-up.artifacts", ARTIFACTS, values).await?;
         let age = cx.pulp().settings.worker_ttl * 2;
         tombstone::collect(cx.pulp(), chrono::Duration::from_std(age)?).await?;
@@ -62,6 +70,9 @@ impl Task for FileCleanup {
         let mut progress = cx.progress("Clean up unfinished files", "clean-up.tmpfiles", None).await?;
         let age = Utc::now() - minutes_ago(self.protection_minutes);
         progress.advance(cx.pulp().storage.sweep_staging(age).await? as u64).await?;
+        // A chunk has no row yet while its file is being written.
+        let before = minutes_ago(self.protection_minutes.max(IN_FLIGHT));
+        progress.advance(upload::sweep_unknown(cx.pulp(), before).await?).await?;
         progress.finish().await
     }
 }
@@ -81,12 +92,26 @@ const ARTIFACTS: &str = "
         DELETE FROM artifact WHERE pulp_id IN (
             SELECT pulp_id FROM artifact
             WHERE pulp_domain_id = $1 AND timestamp_of_interest < $2
+              AND ($4::uuid[] IS NULL OR pulp_id = ANY($4))
               AND NOT EXISTS (SELECT FROM content_artifact WHERE artifact_id = artifact.pulp_id)
               AND NOT EXISTS (SELECT FROM published_metadata WHERE artifact_id = artifact.pulp_id)
             LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING pulp_domain_id, sha256, file)
     INSERT INTO artifact_tombstone (pulp_domain_id, sha256, file) SELECT * FROM gone
     ON CONFLICT (pulp_domain_id, sha256) DO UPDATE SET pulp_created = clock_timestamp()";
+
+#[derive(FromQueryResult)]
+struct Held {
+    artifact_id: Uuid,
+}
+
+/// The artifacts of named units: of all orphans, only those may go with them.
+async fn artifacts_of(cx: &TaskContext, content: &[Uuid]) -> anyhow::Result<Vec<Uuid>> {
+    let sql = "SELECT DISTINCT artifact_id FROM content_artifact
+               WHERE content_id = ANY($1) AND artifact_id IS NOT NULL";
+    let held = Held::find_by_statement(db::sql(sql, [content.to_vec().into()])).all(&cx.pulp().db).await?;
+    Ok(held.into_iter().map(|held| held.artifact_id).collect())
+}
 
 async fn clean<const N: usize>(
     cx: &TaskContext,
