@@ -94,17 +94,23 @@ impl Term {
     }
 }
 
-/// Checks labels that a user gives; answers what is wrong with them.
-pub fn check(labels: &Map<String, Value>) -> Result<(), String> {
-    for (key, value) in labels {
+/// Reads labels that a user gives; numbers are taken as texts.
+///
+/// # Errors
+/// Says what is wrong with them.
+pub fn read(mut labels: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    for (key, value) in &mut labels {
         check_key(key)?;
+        if let Value::Number(number) = value {
+            *value = number.to_string().into();
+        }
         match value {
             Value::Null => {}
             Value::String(text) => check_value(key, text)?,
             _ => return Err("Not a valid string.".to_owned()),
         }
     }
-    Ok(())
+    Ok(labels)
 }
 
 /// Checks the name of a label.
@@ -116,8 +122,8 @@ pub fn check_key(key: &str) -> Result<(), String> {
 
 /// Checks the value of a label.
 pub fn check_value(key: &str, value: &str) -> Result<(), String> {
-    match value.contains([',', '(', ')', '\0']) {
-        true => Err(format!("Key '{key}' contains value with comma or parenthesis.")),
+    match value.contains(['(', ')', '\0']) {
+        true => Err(format!("Key '{key}' contains value with parenthesis.")),
         false => Ok(()),
     }
 }

@@ -149,7 +149,18 @@ pub async fn set_label(
     Ok(connection.execute_raw(db::sql(&sql, values)).await?.rows_affected() == 1)
 }
 
-/// Removes one label of a row of the domain; returns the value it had, and none if there is no such row.
+/// What the removal of a label came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// The label is gone; its value.
+    Label(Option<String>),
+    /// The row has no such label.
+    Nothing,
+    /// There is no such row.
+    NoRow,
+}
+
+/// Removes one label of a row of the domain.
 ///
 /// # Errors
 /// If the database refuses.
@@ -159,22 +170,29 @@ pub async fn unset_label(
     domain: Uuid,
     id: RowId,
     label: &str,
-) -> Result<Option<Option<String>>> {
+) -> Result<Unset> {
     let (table, key) = (kind.table, key(kind));
     let sql = format!(
         "WITH old AS MATERIALIZED (
-             SELECT {table}.{key} AS id, pulp_labels ->> $3 AS value FROM {table}
+             SELECT {table}.{key} AS id, jsonb_exists(pulp_labels, $3) AS was_there,
+                    pulp_labels ->> $3 AS value FROM {table}
              WHERE {table}.{key} = $1 AND {} FOR UPDATE)
          UPDATE {table} SET pulp_labels = pulp_labels - $3 FROM old
-         WHERE {table}.{key} = old.id RETURNING old.value",
+         WHERE {table}.{key} = old.id RETURNING old.was_there, old.value",
         of_domain(kind)
     );
     let row = connection.query_one_raw(db::sql(&sql, [id.into(), domain.into(), label.into()])).await?;
-    row.map(|row| Ok(Removed::from_query_result(&row, "")?.value)).transpose()
+    let removed = row.map(|row| Removed::from_query_result(&row, "")).transpose()?;
+    Ok(match removed {
+        Some(Removed { was_there: true, value }) => Unset::Label(value),
+        Some(_) => Unset::Nothing,
+        None => Unset::NoRow,
+    })
 }
 
 #[derive(FromQueryResult)]
 struct Removed {
+    was_there: bool,
     value: Option<String>,
 }
 

@@ -117,13 +117,16 @@ impl Creation {
             let labels = Value::Object(self.pulp_labels);
             txn.execute_raw(db::sql(LABEL, [id.into(), labels.into()])).await?;
         }
-        cx.created(&txn, id, &kind.prn(id)).await?;
         txn.commit().await?;
         if let Some(repository) = self.repository {
             let draft = Draft::begin(cx, repository).await?;
             draft.add(&[id]).await?;
             draft.finish().await?;
         }
+        // Clients take the last created resource for the unit: the version stands before it (C08).
+        let txn = cx.begin().await?;
+        cx.created(&txn, id, &kind.prn(id)).await?;
+        txn.commit().await?;
         Ok(id)
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use support::Bench;
 use tasking::context::Claim;
-use tasking::tasks::repository::{AddAndRemove, DeleteVersion, Removal};
+use tasking::tasks::repository::{AddAndRemove, Base, DeleteVersion, Removal};
 use tasking::{ContentType, Origin, RepositoryType, Task, TaskContext, Tasks};
 use uuid::Uuid;
 
@@ -80,6 +80,7 @@ async fn a_repository_takes_only_the_content_of_its_types() {
         add,
         remove: Removal::Units(Vec::new()),
         base_version: None,
+        overwrite: true,
     };
     let error = modify(vec![own, foreign]).run(context(&bench).await).await.unwrap_err();
     assert_eq!(error.to_string(), "a test.test repository does not take other.unit content");
@@ -136,7 +137,8 @@ async fn random_history(bench: &Bench, random: &mut StdRng) {
             let add = some_of(&units, random);
             model.modify(base_version, &remove, &add);
             let model = KIND.model();
-            let modify = AddAndRemove { repository, model, add, remove, base_version };
+            let base_version = base_version.map(|number| Base { repository, number });
+            let modify = AddAndRemove { repository, model, add, remove, base_version, overwrite: true };
             modify.run(context(bench).await).await.unwrap();
         }
         compare(bench, repository, &model).await;

@@ -151,7 +151,7 @@ pub struct Labels;
 impl Shape for Labels {
     fn read(&self, value: &Value, is_form: bool) -> Result<Value, String> {
         match unpacked(value, is_form) {
-            Value::Object(map) => labels::check(&map).map(|()| map.into()),
+            Value::Object(map) => labels::read(map).map(Value::from),
             other => Err(no_map(&other)),
         }
     }

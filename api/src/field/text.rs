@@ -4,29 +4,37 @@ use serde_json::{Value, json};
 
 use super::Shape;
 
-/// A text that is not blank.
+const BLANK: &str = "This field may not be blank.";
+
+/// A text.
 #[derive(Clone, Copy, Debug)]
 pub struct Text {
     limit: Option<usize>,
+    may_be_blank: bool,
 }
 
 impl Text {
-    /// Of any length.
+    /// Of any length, but not blank.
     pub fn any() -> Text {
-        Text { limit: None }
+        Text { limit: None, may_be_blank: false }
     }
 
-    /// Of at most so many characters.
+    /// Of any length.
+    pub fn or_blank() -> Text {
+        Text { limit: None, may_be_blank: true }
+    }
+
+    /// Of at most so many characters, and not blank.
     pub fn at_most(limit: usize) -> Text {
-        Text { limit: Some(limit) }
+        Text { limit: Some(limit), may_be_blank: false }
     }
 }
 
 impl Shape for Text {
     fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
         let text = plain(value)?.trim().to_owned();
-        if text.is_empty() {
-            return Err("This field may not be blank.".to_owned());
+        if text.is_empty() && !self.may_be_blank {
+            return Err(BLANK.to_owned());
         }
         match self.limit {
             Some(limit) if text.chars().count() > limit => {
@@ -39,6 +47,7 @@ impl Shape for Text {
     fn schema(&self) -> Value {
         match self.limit {
             Some(limit) => json!({"type": "string", "minLength": 1, "maxLength": limit}),
+            None if self.may_be_blank => json!({"type": "string"}),
             None => json!({"type": "string", "minLength": 1}),
         }
     }
@@ -51,7 +60,10 @@ pub struct Secret;
 impl Shape for Secret {
     /// White space at the ends of a password or key is part of it.
     fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
-        plain(value).map(Value::from)
+        match plain(value)? {
+            text if text.is_empty() => Err(BLANK.to_owned()),
+            text => Ok(text.into()),
+        }
     }
 
     fn schema(&self) -> Value {
@@ -69,9 +81,8 @@ fn plain(value: &Value) -> Result<String, String> {
         Value::Number(number) => number.to_string(),
         _ => return Err("Not a valid string.".to_owned()),
     };
-    match text.as_str() {
-        "" => Err("This field may not be blank.".to_owned()),
-        text if text.contains('\0') => Err("Null characters are not allowed.".to_owned()),
-        _ => Ok(text),
+    match text.contains('\0') {
+        true => Err("Null characters are not allowed.".to_owned()),
+        false => Ok(text),
     }
 }

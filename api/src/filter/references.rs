@@ -71,7 +71,8 @@ pub fn referring_any(
     })
 }
 
-/// The filter of a repository version; `condition` is given its repository and its number.
+/// The filter of a repository version, or of the latest one of a repository; `condition` is given its repository and its
+/// number.
 pub fn version(name: &'static str, condition: impl Fn(Expr, Expr) -> Expr + Send + Sync + 'static) -> Filter {
     use repository_version::{Column, Entity};
     let description = "Repository Version referenced by HREF/PRN";
@@ -93,6 +94,16 @@ pub fn version(name: &'static str, condition: impl Fn(Expr, Expr) -> Expr + Send
                 };
                 let condition = condition(part(Column::RepositoryId), part(Column::Number));
                 (rows.filter(Column::PulpId.eq(id)), condition)
+            }
+            // A repository stands for its latest version.
+            Some(Reference::Object { kind, id }) if kind.table == "repository" => {
+                let of_kind = repository::Column::PulpType.eq(kind.pulp_type.unwrap_or_default());
+                let mut latest = sea_orm::sea_query::Query::select();
+                latest.expr(Column::Number.max()).from(Entity).and_where(Column::RepositoryId.eq(id));
+                latest.and_where(Column::Complete.eq(true));
+                let number = Expr::SubQuery(None, Box::new(latest.take().into()));
+                let rows = rows.filter(Column::RepositoryId.eq(id)).filter(of_kind);
+                (rows, condition(Expr::val(id), number))
             }
             _ => return Err(bad_reference(name)),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entities::row::{self, RowId};
+use entities::row::{self, RowId, Unset};
 use entities::scope::KeyOf;
 use http::{Method, StatusCode};
 use sea_orm::TryGetable;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Resource, sharing};
 use crate::endpoint::Media;
-use crate::field::{Field, Mode, Values, request_component};
+use crate::field::{Field, Mode, Text, Values, request_component};
 use crate::schema::Component;
 use crate::view::View;
 use crate::{Endpoint, Error, Request, Response, Result, labels as rules, response};
@@ -61,7 +61,7 @@ fn unset_fields() -> Vec<Field> {
 }
 
 fn set_fields() -> Vec<Field> {
-    vec![Field::text("key").required(), Field::text("value").required().nullable()]
+    vec![Field::text("key").required(), Field::new("value", Text::or_blank()).required().nullable()]
 }
 
 async fn set<V: View>(resource: &Resource<V>, mut request: Request) -> Result<Response>
@@ -93,7 +93,9 @@ where
     let values = Values::read(&request.reader(), &unset_fields(), &form, Mode::Whole).await?;
     let key = values.text("key").unwrap_or_default().to_owned();
     let domain = request.scope.domain();
-    let removed = row::unset_label(request.db(), resource.kind, domain, id, &key).await?;
-    let value = removed.ok_or_else(|| resource.missing(&request.path))?.into();
-    response::json(StatusCode::CREATED, &Label { key, value })
+    match row::unset_label(request.db(), resource.kind, domain, id, &key).await? {
+        Unset::Label(value) => response::json(StatusCode::CREATED, &Label { key, value: value.into() }),
+        Unset::Nothing => Err(Error::field("key", format!("Label with key '{key}' does not exist."))),
+        Unset::NoRow => Err(resource.missing(&request.path)),
+    }
 }

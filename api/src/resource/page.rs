@@ -1,7 +1,10 @@
 //! Pages of lists: filters, order, limit and offset (R09, R10).
 
+use entities::scope::key_column;
 use sea_orm::sea_query::{Asterisk, Expr, Func, Order, SelectStatement};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use serde::Serialize;
 use utoipa::openapi::Type;
 use utoipa::openapi::path::Parameter;
@@ -15,8 +18,8 @@ use crate::{Error, Request, Response, Result, schema};
 /// Rows of a page if a request does not say how many.
 const LIMIT: u64 = 100;
 
-/// Rows of a page at most, which bounds our memory; `next` leads to the rest.
-const MAX_LIMIT: u64 = 10_000;
+/// Rows of a page at most, which bounds our memory.
+const MAX_ROWS: u64 = 50_000;
 
 /// Parameters of every list beside its own filters.
 const COMMON: [&str; 8] =
@@ -68,14 +71,26 @@ pub(super) async fn list<V: View>(resource: &Resource<V>, request: &Request) -> 
         rows = rows.filter(matched.condition);
     }
     let count = count(&rows, request).await?;
-    let limit = positive(query.get("limit"))
-        .filter(|limit| *limit > 0)
-        .map_or(LIMIT, |limit| Ord::min(limit, MAX_LIMIT));
+    let limit = positive(query.get("limit")).filter(|limit| *limit > 0).unwrap_or(LIMIT);
     let offset = positive(query.get("offset")).unwrap_or(0);
-    for (expression, direction) in order {
-        rows = rows.order_by(expression, direction);
+    if Ord::min(limit, count.saturating_sub(offset)) > MAX_ROWS {
+        let message = format!("A page has at most {MAX_ROWS} results: ask for the next ones with offset.");
+        return Err(Error::field("limit", message));
     }
-    let results = resource.bodies(request, rows.limit(limit).offset(offset)).await?;
+    let in_order = |rows: Select<V::Entity>| {
+        order
+            .iter()
+            .fold(rows, |rows, (expression, direction)| rows.order_by(expression.clone(), direction.clone()))
+    };
+    let mut page = in_order(rows).limit(limit).offset(offset);
+    if offset > 0 {
+        // The keys are chosen first: what a row shows from other tables is not computed for rows that are skipped.
+        let key = key_column::<V::Entity>();
+        let keys = page.select_only().column(key).into_query();
+        let rows = resource.rows(request, resource.keys.len() - 1)?;
+        page = in_order(rows.filter(key.in_subquery(keys)));
+    }
+    let results = resource.bodies(request, page).await?;
     let (next, previous) = neighbours(request, count, limit, offset);
     resource.selection(request).answer_page(&Page { count, next, previous, results })
 }

@@ -203,7 +203,7 @@ impl Dispatcher {
         let canceled = self.pulp.db.query_one_raw(db::sql(&self.style.cancel(), [id.into()])).await?;
         let task = task::Entity::find_by_id(id).one(&self.pulp.db).await?;
         let task = task.ok_or_else(|| Error::not_found("task", id))?;
-        if canceled.is_none() && task.state != TaskState::Canceling {
+        if canceled.is_none() && !matches!(task.state, TaskState::Canceling | TaskState::Canceled) {
             let state = task.state.as_str();
             return Err(Error::Conflict(format!("The task has ended already: it is {state}.")));
         }

@@ -102,7 +102,9 @@ impl Pipeline {
     /// If the database is away.
     pub async fn skip(&self) -> anyhow::Result<()> {
         let message = "Skipping Sync (no change from previous sync)";
-        self.cx.progress(message, "sync.was_skipped", Some(1)).await?.finish().await
+        let mut progress = self.cx.progress(message, "sync.was_skipped", Some(1)).await?;
+        progress.advance(1).await?;
+        progress.finish().await
     }
 
     /// Takes the declared units into a new version; `None` if nothing has changed.

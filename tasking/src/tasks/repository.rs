@@ -28,8 +28,19 @@ pub struct AddAndRemove {
     pub add: Vec<Uuid>,
     /// Units to remove first.
     pub remove: Removal,
-    /// The version to start from; the latest if absent.
-    pub base_version: Option<i32>,
+    /// The version to start from, of this or another repository; the latest if absent.
+    pub base_version: Option<Base>,
+    /// Whether an added unit may take the place of one with the same key.
+    pub overwrite: bool,
+}
+
+/// A version by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// Its repository.
+    pub repository: Uuid,
+    /// Its number.
+    pub number: i32,
 }
 
 /// Deletes one version; what it added or removed is folded into the next (C15).
@@ -47,13 +58,19 @@ impl Task for AddAndRemove {
     const NAME: &'static str = "pulpcore.app.tasks.repository.add_and_remove";
 
     fn resources(&self) -> Resources {
-        lock(&self.model, self.repository)
+        let resources = lock(&self.model, self.repository);
+        match self.base_version.filter(|base| base.repository != self.repository) {
+            Some(base) => resources.shared(prn(&self.model, base.repository)),
+            None => resources,
+        }
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let mut draft = Draft::begin(&cx, self.repository).await?;
-        if let Some(base) = self.base_version {
-            draft.reset_to(base).await?;
+        let mut draft = Draft::begin(&cx, self.repository).await?.overwrite(self.overwrite);
+        match self.base_version {
+            Some(base) if base.repository == self.repository => draft.reset_to(base.number).await?,
+            Some(base) => draft.copy(base.repository, base.number).await?,
+            None => {}
         }
         match self.remove {
             Removal::All => draft.remove_all().await?,
@@ -78,5 +95,9 @@ impl Task for DeleteVersion {
 }
 
 fn lock(model: &str, repository: Uuid) -> Resources {
-    Resources::none().exclusive(Prn::literal(format!("prn:{model}:{repository}")))
+    Resources::none().exclusive(prn(model, repository))
+}
+
+fn prn(model: &str, repository: Uuid) -> Prn {
+    Prn::literal(format!("prn:{model}:{repository}"))
 }

@@ -24,6 +24,8 @@ pub struct Draft {
     base: Option<Uuid>,
     /// Whether units may come back that this version has removed.
     has_removed: bool,
+    /// Whether an added unit may take the place of one with the same key.
+    overwrite: bool,
 }
 
 impl Draft {
@@ -48,7 +50,20 @@ impl Draft {
         .insert(&*txn)
         .await?;
         txn.commit().await?;
-        Ok(Draft { cx: cx.clone(), repository, types, id, number, base: None, has_removed: false })
+        let cx = cx.clone();
+        Ok(Draft { cx, repository, types, id, number, base: None, has_removed: false, overwrite: true })
+    }
+
+    /// Whether an added unit may take the place of one with the same key, as it does by default; if not,
+    /// [`Draft::finish`] refuses.
+    #[must_use]
+    pub fn overwrite(mut self, overwrite: bool) -> Draft {
+        self.overwrite = overwrite;
+        self
+    }
+
+    pub(super) fn overwrites(&self) -> bool {
+        self.overwrite
     }
 
     /// The repository.
@@ -87,6 +102,38 @@ impl Draft {
                                      WHERE present.repository_id = $1 AND present.version_removed IS NULL
                                        AND present.content_id = repository_content.content_id)";
         txn.execute_raw(self.statement(add, number)).await?;
+        txn.commit().await?;
+        self.base = Some(base.pulp_id);
+        self.has_removed = true;
+        Ok(())
+    }
+
+    /// Makes the content that of a complete version of another repository. The task has to hold that one, too.
+    ///
+    /// # Errors
+    /// If the version no longer exists.
+    pub async fn copy(&mut self, repository: Uuid, number: i32) -> anyhow::Result<()> {
+        let base = rows::numbered(&self.cx, repository, number).await?;
+        let txn = self.cx.begin().await?;
+        join_by_hashing(&txn).await?;
+        let remove = "UPDATE repository_content SET version_removed = $2
+                      WHERE repository_id = $1 AND version_removed IS NULL
+                        AND NOT EXISTS (SELECT FROM repository_content AS base
+                                        WHERE base.repository_id = $3 AND base.version_added <= $4
+                                          AND (base.version_removed IS NULL OR base.version_removed > $4)
+                                          AND base.content_id = repository_content.content_id)";
+        let add = "INSERT INTO repository_content (repository_id, content_id, version_added)
+                   SELECT $1, content_id, $2 FROM repository_content AS base
+                   WHERE repository_id = $3 AND version_added <= $4
+                     AND (version_removed IS NULL OR version_removed > $4)
+                     AND NOT EXISTS (SELECT FROM repository_content AS present
+                                     WHERE present.repository_id = $1 AND present.version_removed IS NULL
+                                       AND present.content_id = base.content_id)";
+        for sql in [remove, add] {
+            let own = self.repository.pulp_id;
+            let values = [own.into(), self.number.into(), repository.into(), number.into()];
+            txn.execute_raw(db::sql(sql, values)).await?;
+        }
         txn.commit().await?;
         self.base = Some(base.pulp_id);
         self.has_removed = true;

@@ -32,7 +32,14 @@ pub(super) async fn settle(
     if let Some(same) = first(txn, &added_twice(key), values.clone()).await? {
         anyhow::bail!("two of the added {pulp_type} units have the same {}", describe(key, &same));
     }
-    txn.execute_raw(db::sql(&replace(key), values.clone())).await?;
+    if draft.overwrites() {
+        txn.execute_raw(db::sql(&replace(key), values.clone())).await?;
+    } else if let Some(same) = first(txn, &first_replaced(key), values.clone()).await? {
+        let same = describe(key, &same);
+        anyhow::bail!(
+            "the repository has a {pulp_type} unit with the {same} already, and is not to overwrite it"
+        );
+    }
     let column = key.columns.first().filter(|_| key.is_path);
     for sql in column.into_iter().flat_map(|column| [inside_a_file(key, column), around_a_file(key, column)])
     {
@@ -127,6 +134,16 @@ fn replace(key: &RepositoryKey) -> String {
          UPDATE repository_content SET version_removed = $2 FROM replaced
          WHERE repository_id = $1 AND version_removed IS NULL
            AND repository_content.content_id = replaced.content_id",
+        replaced = replaced(key),
+    )
+}
+
+fn first_replaced(key: &RepositoryKey) -> String {
+    format!(
+        "SELECT {key} {replaced}
+         WHERE added.repository_id = $1 AND added.version_added = $2 AND added.version_removed IS NULL
+         LIMIT 1",
+        key = columns(key, "new"),
         replaced = replaced(key),
     )
 }

@@ -25,6 +25,10 @@ pub(super) fn check<'a>(change: &'a Change<'a>) -> BoxFuture<'a, Result<()>> {
             let message = format!("Only one of the attributes {names} may be used simultaneously.");
             return Err(Error::object(message));
         }
+        if change.value("checkpoint").as_bool() == Some(true) && !change.has("repository_id") {
+            // Checkpoints are publications of one repository (A30).
+            return Err(Error::field("checkpoint", "A distribution of checkpoints needs a 'repository'."));
+        }
         let Some(base_path) = change.changes.get("base_path").and_then(|path| path.as_str()) else {
             return Ok(());
         };

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use entities::{Kind, Reference, content, repository, repository_version};
+use entities::{Id, Kind, Reference, content, repository, repository_version};
 use http::Method;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
-use tasking::tasks::repository::{AddAndRemove, Removal};
+use tasking::tasks::repository::{AddAndRemove, Base, Removal};
 use uuid::Uuid;
 
 use super::{Repositories, Row};
 use crate::endpoint::Media;
-use crate::field::{Field, Mode, Texts, Values, Version, request_component};
+use crate::field::{Boolean, Field, Mode, Texts, Values, Version, request_component};
 use crate::resource::{Resource, sharing};
 use crate::view::Details;
 use crate::{Endpoint, Error, Request, Response, Result};
@@ -28,11 +28,12 @@ pub fn modify<D: Details<Row>>(repositories: &Arc<Resource<Repositories<D>>>) ->
         .answer_task()
 }
 
-fn fields() -> [Field; 3] {
+fn fields() -> [Field; 4] {
     [
         Field::argument("add_content_units", Texts),
         Field::argument("remove_content_units", Texts),
         Field::argument("base_version", Version),
+        Field::argument("overwrite", Boolean).default(true),
     ]
 }
 
@@ -54,12 +55,13 @@ async fn run<D: Details<Row>>(
     };
     let add = units(&request, "add_content_units", &values.texts("add_content_units")).await?;
     let base_version = match values.id::<repository_version::Entity>("base_version") {
-        Some(version) => Some(number_of(&request, repository, version).await?),
+        Some(version) => Some(base(&request, repositories.kind, version).await?),
         None => None,
     };
+    let overwrite = values.is_true("overwrite");
     check_types(repositories.kind, &request, &add).await?;
     let (model, repository) = (repositories.kind.model(), repository.key());
-    request.dispatch(&AddAndRemove { repository, model, add, remove, base_version }).await
+    request.dispatch(&AddAndRemove { repository, model, add, remove, base_version, overwrite }).await
 }
 
 /// The ids of units of the scope; an error that names all that do not exist.
@@ -100,13 +102,13 @@ async fn check_types(kind: &Kind, request: &Request, units: &[Uuid]) -> Result<(
     Err(Error::field("add_content_units", message))
 }
 
-async fn number_of(
-    request: &Request,
-    repository: entities::Id<repository::Entity>,
-    version: entities::Id<repository_version::Entity>,
-) -> Result<i32> {
-    let row = request.scope.find::<repository_version::Entity>(request.db(), version.key()).await?;
-    let row = row.filter(|row| row.repository_id == repository.key());
-    let other = || Error::field("base_version", "base_version must be a version of this repository.");
-    Ok(row.ok_or_else(other)?.number)
+/// The version to start from, which may be one of another repository of the same type.
+async fn base(request: &Request, kind: &Kind, version: Id<repository_version::Entity>) -> Result<Base> {
+    let rows = request.scope.rows::<repository_version::Entity>();
+    let rows = rows.filter(repository_version::Column::PulpId.eq(version.key()));
+    let rows = rows.filter(repository::Column::PulpType.eq(kind.pulp_type.unwrap_or_default()));
+    let row = rows.one(request.db()).await?;
+    let message = "base_version must be a version of a repository of the same type.";
+    let row = row.ok_or_else(|| Error::field("base_version", message))?;
+    Ok(Base { repository: row.repository_id, number: row.number })
 }

@@ -8,9 +8,10 @@ use ::api::resource::sharing;
 use ::api::view::{Details, Link};
 use ::api::views::publications::{self, Publications, Row};
 use ::api::{Endpoint, Reader, Request, Resource, Response, resource};
-use ::entities::Result;
+use ::entities::{Error, Result};
 use http::Method;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::details::{MANIFEST, PublicationDetails};
@@ -73,5 +74,9 @@ async fn create(publications: &Files, mut request: Request) -> Result<Response> 
     let (repository, version) = publications::version_of(&request, &values, &kinds::REPOSITORY).await?;
     let manifest = values.text("manifest").map(str::to_owned);
     let checkpoint = values.is_true("checkpoint");
+    if checkpoint && values.get("repository").is_none_or(Value::is_null) {
+        // A checkpoint is of the present state of a repository (A30).
+        return Err(Error::field("checkpoint", "A checkpoint is made of a 'repository', not of a version."));
+    }
     request.dispatch(&Publish { repository, version, manifest, checkpoint }).await
 }

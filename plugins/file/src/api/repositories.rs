@@ -93,6 +93,10 @@ async fn run(
         Some(remote) => remote,
         None => own_remote(&request, &repository).await?,
     };
+    if values.is_true("mirror") && RepositoryDetails::of(&repository)?.autopublish {
+        // Both would publish the new version.
+        return Err(Error::object("Cannot use mirror mode with autopublished repository."));
+    }
     let (mirror, optimize) = (values.is_true("mirror"), values.is_true("optimize"));
     let (repository, remote) = (repository.pulp_id, remote.key());
     request.dispatch(&Synchronize { repository, remote, mirror, optimize }).await
