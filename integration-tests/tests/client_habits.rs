@@ -1,4 +1,5 @@
-//! What clients of Pulp rely on beyond the document: copies between repositories, labels, cancellation, pages.
+//! What clients of Pulp rely on beyond the document: copies between repositories, labels, cancellation,
+//! pages.
 
 use integration_tests::fixtures::{FILES, PUBLICATIONS, REMOTES, REPOSITORIES, created, href};
 use integration_tests::{Fault, Pulp, Upstream, until};

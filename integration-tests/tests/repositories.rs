@@ -106,8 +106,8 @@ async fn changes_at_the_same_time_all_count() {
     assert_eq!(same.status, 200, "nothing to do, no task");
 }
 
-/// A repository with a served version 1 and a version 2 that is not published; returns it with the path of the
-/// file that version 1 has.
+/// A repository with a served version 1 and a version 2 that is not published; returns it with the path of
+/// the file that version 1 has.
 async fn served_through_its_repository(pulp: &Pulp, name: &str, keep: Value) -> (String, String) {
     let limits = json!({"name": name, "retain_repo_versions": keep});
     let repository = href(&pulp.client.post(REPOSITORIES, &limits).await.expect(201));

@@ -1,5 +1,5 @@
-//! Bytes behind rows: files that are lost or cut come back when somebody brings the bytes, and a store that is
-//! not that of the installation is refused.
+//! Bytes behind rows: files that are lost or cut come back when somebody brings the bytes, and a store that
+//! is not that of the installation is refused.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use std::path::PathBuf;
