@@ -344,3 +344,24 @@ fn a_task_that_nobody_knows_holds_no_worker_and_waits_for_one_that_does() {
     assert_eq!(unplaceable(&scheduler), []);
     assert_eq!(scheduler.assignments(), [Assignment::Run { task: strange, worker: worker(1) }]);
 }
+
+#[test]
+fn workers_that_have_said_something_are_chosen_before_those_that_have_only_come() {
+    let mut scheduler = Scheduler::new();
+    let skills = Skills::new([Kind(0)].into());
+    let [first, second, comer] = [1, 2, 3].map(worker);
+    for id in [first, second] {
+        scheduler.worker_up(id, &skills);
+        scheduler.heard(id);
+    }
+    scheduler.worker_up(comer, &skills);
+    scheduler.heard(first);
+    let chosen = |scheduler: &mut Scheduler, task: u128| {
+        scheduler.submit(Uuid::from_u128(task), Kind(0), [], []);
+        let [Assignment::Run { worker, .. }] = scheduler.assignments()[..] else { panic!("not placed") };
+        worker
+    };
+    assert_eq!(chosen(&mut scheduler, 1), first, "it was heard of last");
+    assert_eq!(chosen(&mut scheduler, 2), second, "it is proven");
+    assert_eq!(chosen(&mut scheduler, 3), comer, "it is better than none");
+}

@@ -177,6 +177,12 @@ impl Scheduler {
         self.workers.up(worker, skills);
     }
 
+    /// The worker has said something while it takes tasks: it is there, and is chosen before those of which
+    /// nothing was heard for longer, or nothing but that they have come.
+    pub fn heard(&mut self, worker: Uuid) {
+        self.workers.heard(worker);
+    }
+
     /// The worker takes no more tasks, and what it has not ended goes back. A task that it did claim has to
     /// be final before this is said.
     pub fn worker_down(&mut self, worker: Uuid) {
@@ -230,6 +236,11 @@ impl Scheduler {
     /// Whether the worker takes tasks.
     pub fn has_worker(&self, worker: Uuid) -> bool {
         self.workers.is_up(worker)
+    }
+
+    /// Whether an idle worker could take the task.
+    pub fn has_idle_for(&self, id: Uuid) -> bool {
+        self.tasks.get(&id).is_some_and(|task| self.workers.has_idle(task.kind))
     }
 
     /// Every worker that takes tasks.

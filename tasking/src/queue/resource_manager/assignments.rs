@@ -13,7 +13,7 @@ pub(super) const QUICK: Duration = Duration::from_millis(50);
 /// After this an order should have been claimed.
 pub(super) const CLAIM: Duration = Duration::from_secs(1);
 
-/// How often an order is sent before the worker is thought to be unwell.
+/// How often an order is sent to a worker that does not claim it, while no other one is idle.
 pub(super) const TRIES: u32 = 3;
 
 /// A task that is with a worker.

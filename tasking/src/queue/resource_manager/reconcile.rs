@@ -50,16 +50,14 @@ impl Routing {
             if let Some(sent) = sent {
                 self.queue.take_back(&[sent]).await?.ok_or(Trouble::NotOurs)?;
             }
-            if self.scheduler.current(worker) == Some(task) && tries < TRIES {
-                self.resend(task, worker)?;
-                continue;
-            }
-            if self.scheduler.current(worker) == Some(task) {
-                tracing::warn!(%worker, "the worker does not claim its task; it gets no more until it reports");
-                self.unwell.insert(worker);
-                self.down(worker);
-            } else {
+            if self.scheduler.current(worker) != Some(task) {
                 self.returned(task);
+            } else if tries < TRIES && !self.scheduler.has_idle_for(task) {
+                self.resend(task, worker)?;
+            } else {
+                tracing::warn!(%worker, "the worker does not claim its task; it gets no more until it reports");
+                self.answering.remove(&worker);
+                self.down(worker);
             }
         }
         Ok(())
@@ -112,14 +110,14 @@ impl Routing {
             }
             for worker in gone {
                 self.down(worker);
-                self.unwell.remove(&worker);
                 self.names.remove(&worker);
             }
         }
+        self.answering.retain(|worker| alive.contains(worker));
         let mut new = Vec::new();
         for (id, name) in workers {
             self.names.insert(id, name);
-            if !self.unwell.contains(&id) && !self.scheduler.has_worker(id) {
+            if self.answering.contains(&id) && !self.scheduler.has_worker(id) {
                 new.push(id);
             }
         }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::assignments::Assignments;
 use super::kinds::Kinds;
-use super::task_rows::{Feed, TaskRow};
+use super::task_rows::{self, Feed, TaskRow};
 use crate::queue::faults::{self, Fault};
 use crate::queue::reaper::Reaped;
 use crate::queue::redis_style::codec;
@@ -62,8 +62,9 @@ pub(super) struct Routing {
     pub(super) assignments: Assignments,
     pub(super) names: HashMap<Uuid, String>,
     pub(super) kinds: Kinds,
-    /// Workers that do not take what is sent to them. They get nothing until they say something.
-    pub(super) unwell: HashSet<Uuid>,
+    /// Workers that get tasks: they have asked for work, and have taken what was sent to them since. A row
+    /// alone may be that of a process which has died at its start.
+    pub(super) answering: HashSet<Uuid>,
     reaped: Vec<Reaped>,
     /// Orders that are due once more.
     again: Vec<Sent>,
@@ -91,7 +92,7 @@ impl Routing {
             assignments: Assignments::default(),
             names: HashMap::new(),
             kinds: Kinds::new(patience),
-            unwell: HashSet::new(),
+            answering: HashSet::new(),
             reaped: Vec::new(),
             again: Vec::new(),
             pending: Vec::new(),
@@ -182,6 +183,8 @@ impl Routing {
                 self.scheduler.slow(worker);
             }
         }
+        // They have asked the leader before. Who is heard of now is preferred.
+        self.answering = task_rows::workers(&self.db).await?.into_iter().map(|(id, _)| id).collect();
         self.refresh_workers().await?;
         if faults::on(Fault::LateEpoch) {
             faults::increment_late(&self.db, self.epoch).await?;
@@ -222,7 +225,7 @@ impl Routing {
                 Notice::Dispatched { .. } => {}
                 Notice::Canceled { task } => self.finished(*task),
                 Notice::Finished { worker, task, next } => {
-                    self.unwell.remove(worker);
+                    new_workers |= self.heard(*worker);
                     self.finished(*task);
                     if let Some(next) = next {
                         self.scheduler.claimed(*next, *worker);
@@ -234,10 +237,12 @@ impl Routing {
                         self.assignments.begins(*worker, current);
                     }
                 }
-                Notice::Refused { worker, task } => look_up.push((*worker, *task)),
+                Notice::Refused { worker, task } => {
+                    new_workers |= self.heard(*worker);
+                    look_up.push((*worker, *task));
+                }
                 Notice::Ready { worker } => {
-                    let unwell = self.unwell.remove(worker);
-                    new_workers |= unwell || !self.scheduler.has_worker(*worker);
+                    new_workers |= self.heard(*worker);
                     // It has nothing to do: what it is thought to run may have ended unheard.
                     idle.extend(self.scheduler.current(*worker));
                 }
@@ -271,6 +276,13 @@ impl Routing {
             self.refresh_workers().await?;
         }
         Ok(())
+    }
+
+    /// The worker has said something. True if it was not known to take tasks.
+    fn heard(&mut self, worker: Uuid) -> bool {
+        self.answering.insert(worker);
+        self.scheduler.heard(worker);
+        !self.scheduler.has_worker(worker)
     }
 
     /// Places what can be placed; returns the orders to send.

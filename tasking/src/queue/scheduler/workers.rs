@@ -18,9 +18,15 @@ struct Worker {
     slow: bool,
     /// Whether its reserved task was called back.
     recalled: bool,
-    /// When it became idle, by the count of such events.
-    idle_since: u64,
+    /// Whether it has said anything since it takes tasks: one that has just come may be gone already.
+    proven: bool,
+    /// Its place among the idle ones of its group.
+    rank: Rank,
 }
+
+/// The last one is chosen first: those that are proven before the others, and then who was heard of last.
+/// The number counts such events.
+type Rank = (bool, u64);
 
 /// Workers who know the same. Usually that is all of them; during an update there are two groups.
 #[derive(Debug, Default)]
@@ -28,8 +34,8 @@ struct Group {
     skills: Skills,
     /// How many are up.
     up: usize,
-    /// Up and without a task, by when they became idle.
-    idle: BTreeMap<u64, Uuid>,
+    /// Up and without a task.
+    idle: BTreeMap<Rank, Uuid>,
     /// Up, with a quick current task and none reserved.
     open: BTreeSet<Uuid>,
 }
@@ -44,7 +50,7 @@ pub(super) struct Workers {
     stuck: BTreeSet<Uuid>,
     /// Called back and not yet answered.
     recalled: usize,
-    /// Counts events of becoming idle.
+    /// Counts how often an idle worker was heard of, or a worker became idle.
     events: u64,
 }
 
@@ -79,6 +85,25 @@ impl Workers {
         self.change(id, |worker| worker.up = true);
     }
 
+    /// The worker, which takes tasks, has said something.
+    pub(super) fn heard(&mut self, id: Uuid) {
+        let Some(worker) = self.all.get_mut(&id).filter(|worker| worker.up) else { return };
+        worker.proven = true;
+        if worker.is_idle()
+            && let Some(group) = self.groups.get_mut(worker.group)
+        {
+            group.idle.remove(&worker.rank);
+            self.events += 1;
+            worker.rank = (true, self.events);
+            group.idle.insert(worker.rank, id);
+        }
+    }
+
+    /// Whether an idle worker knows this kind of task.
+    pub(super) fn has_idle(&self, kind: Kind) -> bool {
+        self.knowing(kind).any(|group| !group.idle.is_empty())
+    }
+
     /// Whether a worker who is up knows this kind of task.
     pub(super) fn knows(&self, kind: Kind) -> bool {
         self.knowing(kind).any(|group| group.up > 0)
@@ -99,6 +124,7 @@ impl Workers {
         self.change(id, |worker| {
             had = (worker.current.take(), worker.reserved.take().map(|(task, _)| task));
             worker.up = false;
+            worker.proven = false;
         });
         had.0.into_iter().chain(had.1)
     }
@@ -135,8 +161,8 @@ impl Workers {
 
     /// Gives a task to an idle worker, or else reserves it with a quick one (then true).
     pub(super) fn place(&mut self, task: Uuid, kind: Kind) -> Option<(Uuid, bool)> {
-        // The one that has worked last: its sessions and caches are warm, and a crowd of idle workers costs
-        // nothing.
+        // The one that was heard of last is the likeliest to be there. Often it has worked last, so that its
+        // sessions and caches are warm, and a crowd of idle workers costs nothing.
         let idle = self.knowing(kind).filter_map(|group| group.idle.last_key_value()).max();
         if let Some(id) = idle.map(|(_, id)| *id) {
             self.run(id, task);
@@ -181,11 +207,11 @@ impl Workers {
         if let Some(group) = self.groups.get_mut(worker.group) {
             group.up = group.up + usize::from(worker.up) - usize::from(was_up);
             if was_idle && !worker.is_idle() {
-                group.idle.remove(&worker.idle_since);
+                group.idle.remove(&worker.rank);
             } else if !was_idle && worker.is_idle() {
                 self.events += 1;
-                worker.idle_since = self.events;
-                group.idle.insert(self.events, id);
+                worker.rank = (worker.proven, self.events);
+                group.idle.insert(worker.rank, id);
             }
             let open = worker.up && worker.current.is_some() && worker.reserved.is_none() && !worker.slow;
             keep(&mut group.open, id, open);

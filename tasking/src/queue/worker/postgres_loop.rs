@@ -96,8 +96,8 @@ impl<'a> PostgresLoop<'a> {
             queue_mover: self.queue_mover.clone(),
         };
         let listener = Listener::start(shared, told);
-        let exit = self.take_tasks(&listener).await?;
-        if exit == Exit::Stopped {
+        let exit = self.take_tasks(&listener).await;
+        if matches!(exit, Ok(Exit::Stopped)) {
             // If it was told of work and stops instead, it passes that on.
             let leaving = async {
                 let _ = steps::leave(&self.slot.db, self.slot.id()).await;
@@ -106,7 +106,7 @@ impl<'a> PostgresLoop<'a> {
             let _ = tokio::time::timeout(FAREWELL, leaving).await;
         }
         self.slot.leave(&exit).await;
-        Ok(exit)
+        exit
     }
 
     async fn take_tasks(&self, listener: &Listener) -> anyhow::Result<Exit> {

@@ -53,7 +53,7 @@ pub(super) struct RedisLoop<'a> {
 }
 
 impl<'a> RedisLoop<'a> {
-    /// Registers, and opens what is needed.
+    /// Opens what is needed, and registers.
     pub(super) async fn begin(
         pulp: &Pulp,
         tasks: &Arc<Tasks>,
@@ -62,8 +62,8 @@ impl<'a> RedisLoop<'a> {
         name: &'a str,
         shutdown: &'a Shutdown,
     ) -> anyhow::Result<RedisLoop<'a>> {
-        let slot = WorkerSlot::take(pulp, tasks, name, shutdown).await?;
         let reports = redis.shared()?;
+        let slot = WorkerSlot::take(pulp, tasks, name, shutdown).await?;
         Ok(RedisLoop {
             slot,
             redis: redis.clone(),
@@ -80,17 +80,17 @@ impl<'a> RedisLoop<'a> {
         let _watch = self.slot.watch(cancels);
         let listening = claim_registry::listen(self.redis.clone(), self.id(), told);
         let _listen = AbortOnDropHandle::new(tokio::spawn(listening));
-        let exit = self.take_orders().await?;
+        let exit = self.take_orders().await;
         let (worker, name) = (self.id(), self.slot.name);
         self.slot.leave(&exit).await;
-        if exit == Exit::Stopped {
+        if matches!(exit, Ok(Exit::Stopped)) {
             let leaving = async {
                 let _ = queue::remove(&mut self.reports, &self.redis, name).await;
                 let _ = queue::notify(&mut self.reports, &self.redis, &Notice::Left { worker }).await;
             };
             let _ = tokio::time::timeout(REPLY, leaving).await;
         }
-        Ok(exit)
+        exit
     }
 
     async fn take_orders(&mut self) -> anyhow::Result<Exit> {

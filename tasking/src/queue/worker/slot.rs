@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use entities::{Pulp, db};
-use sea_orm::DatabaseConnection;
+use entities::{Pulp, Settings, db};
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::claim_registry::{self, ClaimRegistry};
+use super::directories;
 use crate::context::Claim;
 use crate::queue::heartbeat::beat_interval;
 use crate::queue::process::{ProcessKind, Registration};
@@ -53,45 +53,44 @@ pub(super) struct WorkerSlot<'a> {
 }
 
 impl<'a> WorkerSlot<'a> {
-    /// Registers, opens a pool under the identity's name, and empties the working directory.
+    /// Opens a pool under the identity's name, and empties the working directory. The worker registers when
+    /// nothing of its own is left that can fail, and not for longer than its start succeeds.
     pub(super) async fn take(
         pulp: &Pulp,
         tasks: &Arc<Tasks>,
         name: &'a str,
         shutdown: &'a Shutdown,
     ) -> anyhow::Result<WorkerSlot<'a>> {
-        let settings = &pulp.settings;
-        let ttl = settings.worker_ttl;
+        let directory = pulp.settings.working_directory.join(name);
+        directories::check(&pulp.settings.working_directory, &directory).await?;
         let known: Vec<&str> = tasks.names().collect();
+        let ttl = pulp.settings.worker_ttl;
         let registration = Registration::start(pulp, ProcessKind::Worker, name, &known, ttl).await?;
-        let silence = ttl * 2 / 3;
-        let parameters = [
-            ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
-            // A task fills tables faster than statistics follow: a plan made for an empty table must not be
-            // kept.
-            ("plan_cache_mode", "force_custom_plan".to_owned()),
-        ];
         let id = registration.id();
-        let db =
-            db::connect_with(settings, &id.to_string(), settings.database_connections, &parameters).await?;
-        let pulp = Pulp { db, ..pulp.clone() };
-        let db = db::connect_for_lookups(settings, &id.to_string(), LOOKUPS).await?;
-        let directory = settings.working_directory.join(name);
-        match tokio::fs::remove_dir_all(&directory).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
+        let silence = ttl * 2 / 3;
+        let opened = async {
+            let pools = open_pools(&pulp.settings, id, silence).await?;
+            directories::remove(&directory).await?;
+            anyhow::Ok(pools)
+        };
+        let (db, lookups) = match opened.await {
+            Ok(pools) => pools,
+            Err(error) => {
+                withdraw(registration).await;
+                return Err(error);
             }
-            _ => {}
-        }
+        };
+        let pulp = Pulp { db, ..pulp.clone() };
         let runner = Runner {
             dispatcher: Dispatcher::new(pulp.clone()),
             tasks: tasks.clone(),
             directory,
-            patience: settings.task_cancel_interval,
+            patience: pulp.settings.task_cancel_interval,
             pulp,
         };
-        tracing::info!(%name, id = %id, "the worker is ready");
-        Ok(WorkerSlot { runner, db, name, claims: ClaimRegistry::default(), shutdown, registration, silence })
+        tracing::info!(%name, %id, "the worker is ready");
+        let claims = ClaimRegistry::default();
+        Ok(WorkerSlot { runner, db: lookups, name, claims, shutdown, registration, silence })
     }
 
     /// Why the process has to end that runs this task.
@@ -144,13 +143,13 @@ impl<'a> WorkerSlot<'a> {
         self.runner.attempt(task, stop, interrupt).await
     }
 
-    /// Removes the working directory, and says that the worker stops if it does so by itself.
-    pub(super) async fn leave(self, exit: &Exit) {
-        let _ = tokio::fs::remove_dir_all(&self.runner.directory).await;
-        if *exit == Exit::Stopped
-            && let Err(error) = self.registration.stop().await
-        {
-            tracing::warn!(%error, "cannot record that this worker stops; it will be reaped");
+    /// Removes the working directory, and says that the worker stops unless the others have said so.
+    pub(super) async fn leave(self, exit: &anyhow::Result<Exit>) {
+        if exit.is_ok() {
+            let _ = tokio::fs::remove_dir_all(&self.runner.directory).await;
+        }
+        if !matches!(exit, Ok(Exit::Reaped)) {
+            withdraw(self.registration).await;
         }
     }
 
@@ -170,5 +169,28 @@ impl<'a> WorkerSlot<'a> {
             }
             tokio::time::sleep(left.clamp(Duration::from_millis(5), Duration::from_secs(1))).await;
         }
+    }
+}
+
+/// Pools under the name of the identity: for tasks, and for looks at single rows.
+async fn open_pools(
+    settings: &Settings,
+    id: Uuid,
+    silence: Duration,
+) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+    let parameters = [
+        ("idle_in_transaction_session_timeout", silence.as_millis().to_string()),
+        // A task fills tables faster than statistics follow: a plan made for an empty table must not be
+        // kept.
+        ("plan_cache_mode", "force_custom_plan".to_owned()),
+    ];
+    let connections = settings.database_connections;
+    let tasks = db::connect_with(settings, &id.to_string(), connections, &parameters).await?;
+    Ok((tasks, db::connect_for_lookups(settings, &id.to_string(), LOOKUPS).await?))
+}
+
+async fn withdraw(registration: Registration) {
+    if let Err(error) = registration.stop().await {
+        tracing::warn!(%error, "cannot record that this worker stops; it will be reaped");
     }
 }
