@@ -50,7 +50,8 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Deletes the row and leaves a tombstone; the file goes when no process can be reading or writing it any more.
+/// Deletes the row and leaves a tombstone; the file goes when no process can be reading or writing it any
+/// more.
 const BURY: &str = "
     WITH gone AS (DELETE FROM artifact WHERE pulp_id = $1 RETURNING pulp_domain_id, sha256, file)
     INSERT INTO artifact_tombstone (pulp_domain_id, sha256, file) SELECT * FROM gone

@@ -11,10 +11,11 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{Result, Settings};
 
-/// First keys of the two-key advisory locks; each names what the second key is. SQL has them as functions: `lock_queue()`.
+/// First keys of the two-key advisory locks; each names what the second key is. SQL has them as functions:
+/// `lock_queue()`.
 pub mod lock {
-    /// Bytes of artifacts: the second key is the first byte of the SHA-256. Creating takes it shared, deleting a
-    /// file exclusively.
+    /// Bytes of artifacts: the second key is the first byte of the SHA-256. Creating takes it shared,
+    /// deleting a file exclusively.
     pub const ARTIFACT: i32 = 0x50_41;
     /// Leadership: one lock. Claims take it shared, a new leader exclusively.
     pub const LEADER: i32 = 0x50_4c;
@@ -24,28 +25,29 @@ pub mod lock {
     pub const QUEUE: i32 = 0x50_51;
     /// Claims without Redis: the second key is a hash of the worker's UUID. One claim of a worker at a time.
     pub const CLAIM: i32 = 0x50_52;
-    /// The turn to wait for [`QUEUE`]: the second key is what the session that waits will do, so that one waits for all
-    /// that want the same.
+    /// The turn to wait for [`QUEUE`]: the second key is what the session that waits will do, so that one
+    /// waits for all that want the same.
     pub const QUEUE_TURN: i32 = 0x50_53;
     /// Workers: the second key is a hash of the worker's UUID. Claims take it shared, giving up exclusively.
     pub const WORKER: i32 = 0x50_57;
 }
 
-/// A session that was idle for so long is tried before it is used: a server that was restarted since has ended it.
+/// A session that was idle for so long is tried before it is used: a server that was restarted since has
+/// ended it.
 const SUSPICIOUS: Duration = Duration::from_millis(100);
 
-/// How long a session for lookups is kept that is not used. Longer than any pause between two looks of a worker that has
-/// nothing to do: to open a session costs as much as hundreds of looks.
+/// How long a session for lookups is kept that is not used. Longer than any pause between two looks of a
+/// worker that has nothing to do: to open a session costs as much as hundreds of looks.
 const REST: Duration = Duration::from_secs(600);
 
-/// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong address
-/// or password shows at once.
+/// A pool for one process, called `application_name` in `pg_stat_activity`. Connects once, so that a wrong
+/// address or password shows at once.
 pub async fn connect(settings: &Settings, application_name: &str) -> Result<DatabaseConnection, DbErr> {
     Database::connect(options(settings, application_name, settings.database_connections, &[])).await
 }
 
-/// As [`connect`], with at most `connections` sessions that have the given run-time parameters. Connects when it is first
-/// used, so that a database that is away for the moment is no reason not to start.
+/// As [`connect`], with at most `connections` sessions that have the given run-time parameters. Connects when
+/// it is first used, so that a database that is away for the moment is no reason not to start.
 pub async fn connect_with(
     settings: &Settings,
     application_name: &str,
@@ -57,8 +59,9 @@ pub async fn connect_with(
     Database::connect(options).await
 }
 
-/// One session for statements that are sent again and again, and for which a crash need not be waited for: heartbeats. It is
-/// not tried before it is used, which would double their cost; what fails on a lost session is sent again on another one.
+/// One session for statements that are sent again and again, and for which a crash need not be waited for:
+/// heartbeats. It is not tried before it is used, which would double their cost; what fails on a lost session
+/// is sent again on another one.
 pub async fn connect_for_beats(
     settings: &Settings,
     application_name: &str,
@@ -101,8 +104,9 @@ fn options(
 
 /// Begins a transaction, and may be dropped at any moment: a canceled task or an abandoned request does that.
 ///
-/// The driver's own `begin`, dropped between its request and the answer, gives a session back to the pool that is
-/// inside of a transaction without knowing. Whatever runs on that session afterwards looks done and is not committed.
+/// The driver's own `begin`, dropped between its request and the answer, gives a session back to the pool
+/// that is inside of a transaction without knowing. Whatever runs on that session afterwards looks done and
+/// is not committed.
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let db = db.clone();
     // Dropping the handle leaves the task running; the transaction that nobody takes is rolled back.
@@ -110,8 +114,9 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     begun.await.unwrap_or_else(|error| Err(DbErr::Custom(format!("a transaction could not begin: {error}"))))
 }
 
-/// A pool for statements that find single rows, such as the steps of a task's life: plans are made once, and only with
-/// indexes. Postgres would choose, and keep, a scan of the whole table while its statistics say that it is empty.
+/// A pool for statements that find single rows, such as the steps of a task's life: plans are made once, and
+/// only with indexes. Postgres would choose, and keep, a scan of the whole table while its statistics say
+/// that it is empty.
 pub async fn connect_for_lookups(
     settings: &Settings,
     application_name: &str,
@@ -168,8 +173,8 @@ impl Passing {
     }
 }
 
-/// Whether the same statement may succeed when it is repeated: the server did not answer, is not there, or was busy. The
-/// outcome of the failed attempt is unknown.
+/// Whether the same statement may succeed when it is repeated: the server did not answer, is not there, or
+/// was busy. The outcome of the failed attempt is unknown.
 pub fn is_passing(error: &DbErr) -> bool {
     match code(error) {
         Some(code) => Passing::of(&code).is_some(),

@@ -54,7 +54,8 @@ impl Visible for Entity {
     }
 }
 
-/// The name of a distribution whose base path equals, contains or lies within `base_path` (C26), other than `except`.
+/// The name of a distribution whose base path equals, contains or lies within `base_path` (C26), other than
+/// `except`.
 pub async fn overlapping(
     connection: &impl ConnectionTrait,
     domain: Uuid,

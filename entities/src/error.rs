@@ -1,7 +1,7 @@
 //! The error of everything below HTTP: what happened to what, in the kinds a caller decides on.
 //!
-//! Use this `Error` wherever a caller may turn it into an answer; `anyhow` in task bodies and `main`. The API turns
-//! it into JSON in one place, a task into its `error` document.
+//! Use this `Error` wherever a caller may turn it into an answer; `anyhow` in task bodies and `main`. The API
+//! turns it into JSON in one place, a task into its `error` document.
 
 use std::collections::BTreeMap;
 
@@ -118,8 +118,8 @@ fn is_away(error: &DbErr) -> bool {
     }
 }
 
-/// The column whose value another row of the domain has already, by the name that Postgres gives to constraints:
-/// `<table>_pulp_domain_id_<column>_key`. None if several columns have to be unique together.
+/// The column whose value another row of the domain has already, by the name that Postgres gives to
+/// constraints: `<table>_pulp_domain_id_<column>_key`. None if several columns have to be unique together.
 fn taken(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
     else {

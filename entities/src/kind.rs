@@ -1,4 +1,5 @@
-//! Kinds of objects: the names under which clients know a model, all derived from one, and which table holds it.
+//! Kinds of objects: the names under which clients know a model, all derived from one, and which table holds
+//! it.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! What Pulp keeps and how to reach it: rows, the bytes behind artifact rows, settings and errors.
 //!
-//! One module per table, named after the row; the others are what every process needs to use the rows. Nothing
-//! here knows HTTP or tasks.
+//! One module per table, named after the row; the others are what every process needs to use the rows.
+//! Nothing here knows HTTP or tasks.
 
 pub mod artifact;
 pub mod checksum;

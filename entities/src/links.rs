@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::kind::{Key, Kind, Kinds};
 
-/// The path of an object as a client sees it, without a host: `/pulp/api/v3/tasks/<uuid>/`. Made by [`Links`] only.
+/// The path of an object as a client sees it, without a host: `/pulp/api/v3/tasks/<uuid>/`. Made by [`Links`]
+/// only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Href(String);
@@ -135,7 +136,8 @@ impl Links {
         Href(format!("{}{path}", self.root))
     }
 
-    /// The href of the row of a table that several kinds share; `None` if the plugin of its type is not installed.
+    /// The href of the row of a table that several kinds share; `None` if the plugin of its type is not
+    /// installed.
     pub fn typed(&self, table: &str, pulp_type: &str, id: Uuid) -> Option<Href> {
         Some(self.href(self.kinds.of(table, pulp_type)?, id))
     }

@@ -1,7 +1,8 @@
 //! One writer of rows for the REST API and for tasks: a row is a map of columns to JSON values.
 //!
-//! Postgres turns the values into those of the columns (`jsonb_populate_record`), so that a column needs no code of its
-//! own here. Names of columns come from tables of fields; a name that could be anything else is refused.
+//! Postgres turns the values into those of the columns (`jsonb_populate_record`), so that a column needs no
+//! code of its own here. Names of columns come from tables of fields; a name that could be anything else is
+//! refused.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,8 @@ pub enum RowId {
     Uuid(Uuid),
 }
 
-/// Inserts a row, then calls the hook of its kind; a new UUID is drawn if `id` is none and the kind has UUIDs.
+/// Inserts a row, then calls the hook of its kind; a new UUID is drawn if `id` is none and the kind has
+/// UUIDs.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a value that has to be unique and is not.
@@ -64,8 +66,8 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Sets columns of a row of the domain; returns whether there is such a row. Values of `details` are merged into
-/// what is there: of two changes at the same time both count.
+/// Sets columns of a row of the domain; returns whether there is such a row. Values of `details` are merged
+/// into what is there: of two changes at the same time both count.
 ///
 /// # Errors
 /// As [`insert`].

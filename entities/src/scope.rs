@@ -16,7 +16,8 @@ pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueTy
 
 /// Rows that requests may ask for.
 pub trait Visible: EntityTrait {
-    /// The column of the domain; none if rows belong to the installation, or to a domain by way of another row.
+    /// The column of the domain; none if rows belong to the installation, or to a domain by way of another
+    /// row.
     fn domain() -> Option<Self::Column>;
 
     /// Only the rows of one domain.

@@ -1,8 +1,10 @@
-//! The bytes behind artifact rows: written to a staging place, digested on the way, then moved to a final name.
+//! The bytes behind artifact rows: written to a staging place, digested on the way, then moved to a final
+//! name.
 //!
-//! A final name is made of the SHA-256 of the bytes, so a name never holds other or half bytes. Everything below
-//! `staging/` belongs to a writer that is alive, or is rubbish.
+//! A final name is made of the SHA-256 of the bytes, so a name never holds other or half bytes. Everything
+//! below `staging/` belongs to a writer that is alive, or is rubbish.
 
+mod faults;
 mod local;
 mod marker;
 mod writer;
@@ -17,7 +19,10 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{
+    Error as StoreError, GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode,
+    PutPayload,
+};
 use uuid::Uuid;
 
 use crate::checksum::Algorithm;
@@ -65,9 +70,10 @@ impl Storage {
         format!("artifact/{head}/{tail}")
     }
 
-    /// Gives staged bytes final names, and waits until the disk has the files and their directories: only then
-    /// may a row speak of them. Overwrites what is there. May be repeated with the same bytes, as when the
-    /// transaction around it is tried again. For artifacts call [`crate::artifact::keep`].
+    /// Gives staged bytes final names, and waits until the disk has the files and their directories: only
+    /// then may a row speak of them. What is there and not whole is written again. May be repeated with the
+    /// same bytes, as when the transaction around it is tried again. For artifacts call
+    /// [`crate::artifact::keep`].
     ///
     /// # Errors
     /// If the store refuses, or is not that of this installation.
@@ -78,28 +84,37 @@ impl Storage {
         }
         self.check_marker().await?;
         let paths: Vec<PathBuf> = files.iter().map(|(_, path)| self.root.join(path)).collect();
-        local::make_way(paths.clone()).await?;
+        let unflushed = local::make_way(paths.clone()).await?;
         let moves: Vec<_> = files.iter().map(|(staged, path)| self.give_name(staged, path)).collect();
         stream::iter(moves).buffer_unordered(SIMULTANEOUS).try_collect::<()>().await?;
-        local::flush(self.root.to_path_buf(), paths).await
+        local::flush(self.root.to_path_buf(), paths, unflushed).await
     }
 
+    /// A file that is there and whole stays: it may be on the disk already, and these bytes are not yet.
     async fn give_name(&self, staged: &Staged, path: &str) -> Result<()> {
+        match self.write(staged, path, true).await {
+            Err(StoreError::AlreadyExists { .. }) if self.size(path).await? == Some(staged.size) => Ok(()),
+            Err(StoreError::AlreadyExists { .. }) => Ok(self.write(staged, path, false).await?),
+            Err(StoreError::NotFound { .. }) if self.size(path).await? == Some(staged.size) => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn write(&self, staged: &Staged, path: &str, is_new: bool) -> Result<(), StoreError> {
         let target = StorePath::from(path);
         match &staged.place {
             Place::Memory(bytes) => {
-                self.store.put(&target, PutPayload::from(bytes.clone())).await?;
+                let mode = if is_new { PutMode::Create } else { PutMode::Overwrite };
+                let payload = PutPayload::from(bytes.clone());
+                self.store.put_opts(&target, payload, mode.into()).await.map(drop)
             }
-            Place::Store(staging) => match self.store.rename(&staging.path, &target).await {
-                Err(object_store::Error::NotFound { .. }) if self.size(path).await?.is_some() => {}
-                outcome => outcome?,
-            },
+            Place::Store(staging) if is_new => self.store.rename_if_not_exists(&staging.path, &target).await,
+            Place::Store(staging) => self.store.rename(&staging.path, &target).await,
         }
-        Ok(())
     }
 
-    /// Which of the files with these paths and lengths in bytes are there, in their order. A row is no proof of
-    /// its bytes.
+    /// Which of the files with these paths and lengths in bytes are there, in their order. A row is no proof
+    /// of its bytes.
     ///
     /// # Errors
     /// If the store cannot tell.
@@ -112,7 +127,7 @@ impl Storage {
     pub async fn read_staged(
         &self,
         staged: &Staged,
-    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>> {
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>> {
         match &staged.place {
             Place::Memory(bytes) => Ok(futures_util::stream::iter([Ok(bytes.clone())]).boxed()),
             Place::Store(staging) => self.read(staging.path.as_ref(), None).await,
@@ -124,7 +139,7 @@ impl Storage {
         &self,
         path: &str,
         range: Option<std::ops::Range<u64>>,
-    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>> {
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         let found = self.store.get_opts(&StorePath::from(path), options).await?;
         Ok(match found.payload {
@@ -137,7 +152,7 @@ impl Storage {
     pub async fn size(&self, path: &str) -> Result<Option<u64>> {
         match self.store.head(&StorePath::from(path)).await {
             Ok(file) => Ok(Some(file.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -145,7 +160,7 @@ impl Storage {
     /// Deletes what is at a path; that nothing is there is fine.
     pub async fn delete(&self, path: &str) -> Result<()> {
         match self.store.delete(&StorePath::from(path)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -155,7 +170,7 @@ impl Storage {
         &self,
         directory: &str,
         time: DateTime<Utc>,
-    ) -> BoxStream<'static, Result<String, object_store::Error>> {
+    ) -> BoxStream<'static, Result<String, StoreError>> {
         let files = self.store.list(Some(&StorePath::from(directory)));
         files
             .try_filter_map(move |file| async move {

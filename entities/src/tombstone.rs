@@ -1,8 +1,8 @@
 //! Tombstones of artifacts: the one place where a final file is deleted.
 //!
-//! A file outlives its row for a while, because a worker that is slow to notice its end may still count on it. Whoever
-//! makes an artifact holds the digest's lock shared, moves the bytes and deletes the tombstone; so under the exclusive
-//! lock a tombstone without a row means that nobody wants the file.
+//! A file outlives its row for a while, because a worker that is slow to notice its end may still count on
+//! it. Whoever makes an artifact holds the digest's lock shared, moves the bytes and deletes the tombstone;
+//! so under the exclusive lock a tombstone without a row means that nobody wants the file.
 
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::ConnectionTrait;

@@ -76,8 +76,9 @@ pub enum Deletion {
     Stays,
 }
 
-/// Takes the next step of deleting an upload, if it was not changed since `unchanged_since`. Each step belongs into a
-/// transaction of its own. Files go before their rows: whatever happens in between, none of them is forgotten.
+/// Takes the next step of deleting an upload, if it was not changed since `unchanged_since`. Each step
+/// belongs into a transaction of its own. Files go before their rows: whatever happens in between, none of
+/// them is forgotten.
 pub async fn delete(
     txn: &DatabaseTransaction,
     storage: &Storage,

@@ -17,6 +17,7 @@ pub mod report;
 pub mod schedule;
 pub mod servers;
 pub mod stage;
+pub mod store;
 pub mod system;
 mod wire;
 pub mod workload;
@@ -143,6 +144,12 @@ pub async fn run(options: Options) -> Report {
         system.supervise();
         tokio::time::sleep(LOOK * 5).await;
     }
+    // The store is made whole by those who have the bytes, while everything runs.
+    workload.upload_everything(&mut system).await;
+    while unfinished(&mut database).await.unwrap_or(1) > 0 && Instant::now() < deadline {
+        system.supervise();
+        tokio::time::sleep(LOOK * 5).await;
+    }
     let late = system.stop(STOPPING).await;
     let mut history = recorder::read(&mut database).await;
     history.found = watch.found;
@@ -199,7 +206,7 @@ impl Watch {
         // Postgres may be away; the next look comes soon.
         let url = servers::url(&system.servers.sockets());
         let Ok(mut database) = PgConnection::connect(&url).await else { return };
-        if let Ok(missing) = files::missing(&mut database, &system.media()).await {
+        if let Ok(missing) = files::missing(&mut database, &system.media(), &system.store.damaged).await {
             self.found.extend(missing.into_iter().map(|one| ("files", one)));
         }
         if let Ok(count) = unfinished(&mut database).await {

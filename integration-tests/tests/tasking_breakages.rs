@@ -1,14 +1,18 @@
-//! The checker notices: the product is broken on purpose, in ten ways, and each time the same steps that harm
-//! a sound product nothing show a broken promise.
+//! The checker notices: the product is broken on purpose, in eleven ways, and each time the same steps that
+//! harm a sound product nothing show a broken promise.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use integration_tests::faults::postgres_proxy::{Strike, Trap};
-use integration_tests::faults::redis;
 use integration_tests::faults::stage::{Broken, Stage};
-use integration_tests::faults::workload::resource;
+use integration_tests::faults::system::{Setup, System};
+use integration_tests::faults::workload::{Workload, resource};
+use integration_tests::faults::{Style, files, redis, settings};
 use integration_tests::tasks::now;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rustix::process::Signal;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -247,4 +251,29 @@ async fn a_leader_that_never_looks_at_the_rows_again() {
         stage.system.slot(&worker).redis.stall(false);
     })
     .await;
+}
+
+/// Artifacts that lack their bytes after an upload, and after everything was killed and the power cut.
+async fn lost_by_a_power_cut(fault: Option<&str>) -> Vec<String> {
+    let mut environment = settings();
+    environment.extend(fault.map(|fault| ("PULPCORE_FAULT".to_owned(), fault.to_owned())));
+    let managers = vec!["wait"];
+    let setup =
+        Setup { style: Style::Redis, workers: 1, managers, api: true, environment, schema: Vec::new() };
+    let mut system = System::start(setup).await;
+    Workload::open(&mut system).await.upload_everything(&mut system).await;
+    for slot in &mut system.slots {
+        slot.kept = false;
+        slot.signal(Signal::KILL);
+    }
+    system.store.cut_power(&mut StdRng::seed_from_u64(1));
+    let mut database = system.servers.database().await;
+    files::missing(&mut database, &system.media(), &HashSet::new()).await.unwrap()
+}
+
+#[tokio::test]
+async fn rows_of_files_that_were_not_flushed() {
+    let (sound, broken) = tokio::join!(lost_by_a_power_cut(None), lost_by_a_power_cut(Some("NoFlush")));
+    assert!(sound.is_empty(), "the sound product: {sound:?}");
+    assert!(!broken.is_empty(), "not noticed");
 }

@@ -22,7 +22,8 @@ impl Shutdown {
         self.requested.cancel();
     }
 
-    /// Asks to begin nothing new and to abort what still runs after `interval` (SIGINT; T57). Needs a Tokio runtime.
+    /// Asks to begin nothing new and to abort what still runs after `interval` (SIGINT; T57). Needs a Tokio
+    /// runtime.
     pub fn within(&self, interval: Duration) {
         self.requested.cancel();
         let expired = self.expired.clone();

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::TaskContext;
 
-/// A piece of work. Its fields are its arguments and are kept as JSON in the task's row, so they must not hold
-/// secrets in the clear.
+/// A piece of work. Its fields are its arguments and are kept as JSON in the task's row, so they must not
+/// hold secrets in the clear.
 pub trait Task: Serialize + DeserializeOwned + Send + 'static {
     /// The dotted name clients know (T03); unique.
     const NAME: &'static str;
@@ -24,7 +24,8 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
     fn run(self, cx: TaskContext) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// The resources of a task, by PRN. Two tasks that name one of them exclude each other, unless both only share it.
+/// The resources of a task, by PRN. Two tasks that name one of them exclude each other, unless both only
+/// share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// Nobody else may use these meanwhile (T05).

@@ -1,4 +1,5 @@
-//! The switch between the styles of tasking: nothing is lost by it, and workers of two styles are never alive together.
+//! The switch between the styles of tasking: nothing is lost by it, and workers of two styles are never alive
+//! together.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 #[macro_use]

@@ -1,5 +1,5 @@
-//! Repository versions against a naive model: whatever is added, removed, reset and deleted, every version keeps its
-//! set of units, and its counts are those of the sets.
+//! Repository versions against a naive model: whatever is added, removed, reset and deleted, every version
+//! keeps its set of units, and its counts are those of the sets.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 mod support;

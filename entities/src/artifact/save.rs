@@ -55,8 +55,8 @@ pub async fn keep(
 /// Makes the rows of kept bytes, in the caller's transaction, and returns them in the order of the bytes.
 ///
 /// The lock keeps the collector from deleting a file before the commit. What was collected since it was kept
-/// is written again, and the tombstone of what was to be collected goes. Give at most a few hundred at a time:
-/// the transaction holds its locks meanwhile.
+/// is written again, and the tombstone of what was to be collected goes. Give at most a few hundred at a
+/// time: the transaction holds its locks meanwhile.
 ///
 /// # Errors
 /// If the database refuses, or a file is gone and cannot be written again.

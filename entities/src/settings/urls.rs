@@ -41,8 +41,8 @@ pub(super) fn database(values: &Values) -> Masked {
 /// The host in the URL of a Redis that sentinels know.
 const SENTINELS: &str = "sentinels";
 
-/// `REDIS_URL`, or the URL of `REDIS_HOST` and the other parts; `None` if neither is given. With sentinels the address
-/// is theirs to say; user, password and database may be given beside them, too.
+/// `REDIS_URL`, or the URL of `REDIS_HOST` and the other parts; `None` if neither is given. With sentinels
+/// the address is theirs to say; user, password and database may be given beside them, too.
 ///
 /// # Errors
 /// If both are given, or the URL is of another kind.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
+use super::faults::{self, Unflushed};
 use crate::Result;
 
 /// Length of the pieces in which a file is read.
@@ -52,20 +53,31 @@ pub(super) async fn holds(files: Vec<(PathBuf, u64)>) -> Result<Vec<bool>> {
     blocking(move || files.into_iter().map(is_there).collect()).await
 }
 
-/// Removes empty directories that are in the place of files.
-pub(super) async fn make_way(files: Vec<PathBuf>) -> Result<()> {
+/// Removes empty directories that are in the place of files. The files are about to be written.
+pub(super) async fn make_way(files: Vec<PathBuf>) -> Result<Unflushed> {
     let remove = |path: &PathBuf| match path.is_dir() {
         true => std::fs::remove_dir(path),
         false => Ok(()),
     };
-    blocking(move || files.iter().try_for_each(remove)).await
+    blocking(move || {
+        files.iter().try_for_each(remove)?;
+        Unflushed::note(&files)
+    })
+    .await
 }
 
 /// Waits until files below `root`, and the directories that name them, are on the disk.
-pub(super) async fn flush(root: PathBuf, files: Vec<PathBuf>) -> Result<()> {
-    blocking(move || match files.len() < MANY {
-        true => flush_each(&root, &files),
-        false => File::open(&root).and_then(|root| Ok(rustix::fs::syncfs(root)?)),
+pub(super) async fn flush(root: PathBuf, files: Vec<PathBuf>, unflushed: Unflushed) -> Result<()> {
+    blocking(move || {
+        faults::hang();
+        if faults::leaves_out_flushes() {
+            return Ok(());
+        }
+        match files.len() < MANY {
+            true => flush_each(&root, &files)?,
+            false => rustix::fs::syncfs(File::open(&root)?)?,
+        }
+        unflushed.flushed()
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! The marker of a store: a file that names the installation whose bytes it holds.
 //!
-//! A directory whose file system is not mounted looks like an empty store, and one of another installation like
-//! a full one. Both are refused, at the start and before every write, so that neither is filled.
+//! A directory whose file system is not mounted looks like an empty store, and one of another installation
+//! like a full one. Both are refused, at the start and before every write, so that neither is filled.
 
 use object_store::path::Path as StorePath;
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, PutPayload};
@@ -21,8 +21,8 @@ struct Installation {
 }
 
 impl Storage {
-    /// Ties the store to the installation of a database: an empty one is marked, if there are no artifacts yet,
-    /// and from now on nothing is written to a store without the mark.
+    /// Ties the store to the installation of a database: an empty one is marked, if there are no artifacts
+    /// yet, and from now on nothing is written to a store without the mark.
     ///
     /// # Errors
     /// If it is marked by another installation, or not at all although there are artifacts.

@@ -6,15 +6,21 @@ use std::path::{Path, PathBuf};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::store::artifacts;
 use crate::sha256;
 
-/// Artifacts whose bytes are not there. A row that goes meanwhile does not count.
-pub async fn missing(database: &mut PgConnection, media: &Path) -> sqlx::Result<Vec<String>> {
+/// Artifacts whose bytes are not there, other than those that were `damaged`. A row that goes meanwhile does
+/// not count.
+pub async fn missing(
+    database: &mut PgConnection,
+    media: &Path,
+    damaged: &HashSet<PathBuf>,
+) -> sqlx::Result<Vec<String>> {
     let mut missing = Vec::new();
     for row in sqlx::query("SELECT pulp_id, file, size FROM artifact").fetch_all(&mut *database).await? {
         let (id, file, size): (Uuid, String, i64) = (row.get("pulp_id"), row.get("file"), row.get("size"));
         let there = || media.join(&file).metadata().is_ok_and(|found| found.len() == size.cast_unsigned());
-        if there() {
+        if there() || damaged.contains(&media.join(&file)) {
             continue;
         }
         let row = sqlx::query("SELECT FROM artifact WHERE pulp_id = $1").bind(id);
@@ -29,7 +35,7 @@ pub async fn missing(database: &mut PgConnection, media: &Path) -> sqlx::Result<
 /// a row nor a tombstone: a process that is killed between giving a file its name and committing the row
 /// leaves one.
 pub async fn at_the_end(database: &mut PgConnection, media: &Path) -> (Vec<String>, usize) {
-    let mut wrong = missing(database, media).await.unwrap();
+    let mut wrong = missing(database, media, &HashSet::new()).await.unwrap();
     let mut known: HashSet<PathBuf> = HashSet::new();
     for row in sqlx::query("SELECT file, sha256 FROM artifact").fetch_all(&mut *database).await.unwrap() {
         let (file, digest): (String, String) = (row.get("file"), row.get("sha256"));
@@ -42,15 +48,6 @@ pub async fn at_the_end(database: &mut PgConnection, media: &Path) -> (Vec<Strin
     let dead: Vec<String> =
         sqlx::query_scalar("SELECT file FROM artifact_tombstone").fetch_all(&mut *database).await.unwrap();
     known.extend(dead.iter().map(|file| media.join(file)));
-    let mut unknown = 0;
-    let mut folders = vec![media.join("artifact")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.path().is_dir() {
-                true => folders.push(entry.path()),
-                false => unknown += usize::from(!known.contains(&entry.path())),
-            }
-        }
-    }
+    let unknown = artifacts(media).into_iter().filter(|file| !known.contains(file)).count();
     (wrong, unknown)
 }

@@ -43,7 +43,7 @@ const COMMITS_OF_ROWS: [&str; 11] = [
 const FILES: [&str; 4] = ["pg_advisory_xact_lock", "artifact", "artifact_tombstone", "COMMIT"];
 
 /// The kinds of faults, each with its weight.
-const KINDS: [(&str, u32); 19] = [
+const KINDS: [(&str, u32); 26] = [
     ("kill worker", 3),
     ("kill leader", 3),
     ("kill api", 1),
@@ -63,6 +63,13 @@ const KINDS: [(&str, u32); 19] = [
     ("cut before a commit", 4),
     ("cut after a commit", 4),
     ("stall postgres", 2),
+    ("refuse writes of postgres", 1),
+    ("kill everything", 1),
+    ("kill one worker again and again", 1),
+    ("damage a file", 3),
+    ("cut the power of the store", 1),
+    ("freeze the store", 2),
+    ("lengthen the lease of a dying leader", 1),
 ];
 
 /// Those that are there only without Redis.
@@ -76,7 +83,21 @@ enum Undo {
     Postgres(usize),
     StartRedis,
     StartPostgres,
+    AllowWrites,
+    Thaw,
 }
+
+/// A worker that is killed a moment after each of its starts.
+#[derive(Debug)]
+struct Crashing {
+    slot: usize,
+    until: Instant,
+    /// The process that runs, and since when.
+    seen: Option<(u32, Instant)>,
+}
+
+/// How long it lives.
+const LIFE: Duration = Duration::from_millis(600);
 
 /// Does faults.
 #[derive(Debug)]
@@ -87,6 +108,7 @@ pub struct Schedule {
     ttl: Duration,
     next: Instant,
     undo: Vec<(Instant, Undo)>,
+    crashing: Option<Crashing>,
     /// How many of each kind were done.
     pub done: BTreeMap<&'static str, u64>,
 }
@@ -99,12 +121,14 @@ impl Schedule {
             kinds.retain(|(kind, _)| !kind.contains("redis") && !kind.contains("lea"));
             kinds.extend(KINDS_OF_ROWS);
         }
-        Schedule { random, kinds, lease, ttl, next: Instant::now(), undo: Vec::new(), done: BTreeMap::new() }
+        let (undo, crashing, done) = (Vec::new(), None, BTreeMap::new());
+        Schedule { random, kinds, lease, ttl, next: Instant::now(), undo, crashing, done }
     }
 
     /// Does what is due; to be called again and again.
     pub async fn step(&mut self, system: &mut System) {
         self.end(system, false).await;
+        self.crash(system);
         if self.next <= Instant::now() {
             let kind = self.draw();
             if self.strike(system, kind).await {
@@ -119,7 +143,10 @@ impl Schedule {
         for slot in &system.slots {
             slot.traps.clear();
         }
-        self.end(system, true).await;
+        self.crashing = None;
+        while !self.undo.is_empty() {
+            self.end(system, true).await;
+        }
         for slot in &system.slots {
             slot.signal(Signal::CONT);
         }
@@ -131,6 +158,8 @@ impl Schedule {
             std::mem::take(&mut self.undo).into_iter().partition(|(when, _)| all || *when <= now);
         self.undo = later;
         let due: Vec<(Instant, Undo)> = due;
+        // Postgres may be down when it is to take writes again.
+        let mut writes = Vec::new();
         for (_, undo) in due {
             match undo {
                 Undo::Continue(pid) => {
@@ -142,7 +171,31 @@ impl Schedule {
                 Undo::Postgres(slot) => system.slots[slot].postgres.stall(false),
                 Undo::StartRedis => system.servers.start_redis().await,
                 Undo::StartPostgres => system.servers.start_postgres().await,
+                Undo::AllowWrites => {
+                    if refuse_writes(system, false).await.is_err() {
+                        writes.push((now + LIFE, Undo::AllowWrites));
+                    }
+                }
+                Undo::Thaw => system.store.freeze(false),
             }
+        }
+        self.undo.extend(writes);
+    }
+
+    /// Kills the worker that is not to live.
+    fn crash(&mut self, system: &System) {
+        let Some(crashing) = &mut self.crashing else { return };
+        let Some(pid) = system.slots[crashing.slot].pid() else { return };
+        match crashing.seen {
+            Some((seen, since)) if seen == pid => {
+                if since.elapsed() > LIFE {
+                    system.slots[crashing.slot].signal(Signal::KILL);
+                }
+            }
+            _ => crashing.seen = Some((pid, Instant::now())),
+        }
+        if crashing.until <= Instant::now() {
+            self.crashing = None;
         }
     }
 
@@ -256,6 +309,41 @@ impl Schedule {
                 system.slots[slot].postgres.stall(true);
                 self.undo.push((now + extra * 2, Undo::Postgres(slot)));
             }
+            "refuse writes of postgres" => {
+                if refuse_writes(system, true).await.is_err() {
+                    return false;
+                }
+                self.undo.push((now + extra * 2, Undo::AllowWrites));
+            }
+            "kill everything" => system.slots.iter().for_each(|slot| slot.signal(Signal::KILL)),
+            "kill one worker again and again" => {
+                if self.crashing.is_some() {
+                    return false;
+                }
+                let slot = self.any(system, "worker");
+                self.crashing = Some(Crashing { slot, until: now + extra * 4, seen: None });
+            }
+            "damage a file" => return system.store.damage(&mut self.random),
+            "cut the power of the store" => {
+                for slot in &mut system.slots {
+                    slot.signal(Signal::KILL);
+                    while slot.process.as_mut().is_some_and(|process| process.status().is_none()) {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+                system.store.cut_power(&mut self.random);
+            }
+            "freeze the store" => {
+                system.store.freeze(true);
+                self.undo.push((now + extra * 2, Undo::Thaw));
+            }
+            "lengthen the lease of a dying leader" => {
+                let longer = ["PEXPIRE", LEASE, "3600000"];
+                if redis::command(&system.servers.redis_socket(), &longer).await.is_err() {
+                    return false;
+                }
+                system.slots[slot].signal(Signal::KILL);
+            }
             _ => return false,
         }
         true
@@ -280,6 +368,16 @@ impl Schedule {
             cut(&system.slots[self.any(system, "")]);
         }
     }
+}
+
+/// Makes Postgres refuse all writes, or take them again.
+async fn refuse_writes(system: &System, refused: bool) -> sqlx::Result<()> {
+    let setting = match refused {
+        true => "ALTER SYSTEM SET default_transaction_read_only = on",
+        false => "ALTER SYSTEM RESET default_transaction_read_only",
+    };
+    ask(system, setting).await?;
+    ask(system, "SELECT pg_reload_conf()").await
 }
 
 /// Asks the database, if it is there.

@@ -17,6 +17,7 @@ use super::proxy::{self, Gate, Listener};
 use super::recorder;
 use super::redis;
 use super::servers::Servers;
+use super::store::Store;
 use crate::{Process, executable, logs, pulp};
 
 /// Pause of the supervisor before it starts a process again.
@@ -101,6 +102,8 @@ pub struct System {
     pub show_logs: bool,
     /// The style of tasking.
     pub style: Style,
+    /// The artifact store.
+    pub store: Store,
     directory: TempDir,
 }
 
@@ -118,7 +121,9 @@ impl System {
         let monitor = Monitor::start(&servers.redis_socket()).await;
         let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let mut environment = pulp::environment(directory.path(), &[], "http://localhost");
+        let store = Store::new(directory.path());
         environment.extend(setup.environment.clone());
+        environment.push(store.environment());
         let mut system = System {
             servers,
             slots: Vec::new(),
@@ -127,6 +132,7 @@ impl System {
             restarts: 0,
             show_logs: false,
             style: setup.style,
+            store,
             directory,
         };
         system.add("client", &[], &environment);

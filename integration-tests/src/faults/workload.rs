@@ -131,6 +131,26 @@ impl Workload {
         }
     }
 
+    /// Uploads all contents, each until that is accepted.
+    pub async fn upload_everything(&self, system: &mut System) {
+        for which in 0..CONTENTS.len() {
+            loop {
+                system.supervise();
+                let asked = now();
+                let request = self.client.request(Method::POST, FILES).timeout(PATIENCE);
+                match try_send(request.multipart(file(which))).await {
+                    Ok(answer) if answer.status == 202 => {
+                        if let Some(id) = task_id(&answer.body) {
+                            self.accepted.add(id, asked);
+                        }
+                        break;
+                    }
+                    _ => tokio::time::sleep(Duration::from_millis(200)).await,
+                }
+            }
+        }
+    }
+
     /// Ends [`Workload::run`], once what is under way is answered.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
@@ -182,12 +202,7 @@ impl Workload {
         let request = self.client.request(method, &target).timeout(PATIENCE);
         let request = match body {
             Some(body) => request.json(&body),
-            None => {
-                let which = random.random_range(0..CONTENTS.len());
-                let part = Part::bytes(noise(CONTENTS[which], which as u64)).file_name("file");
-                request
-                    .multipart(Form::new().text("relative_path", format!("file-{which}")).part("file", part))
-            }
+            None => request.multipart(file(random.random_range(0..CONTENTS.len()))),
         };
         let asked = now();
         match try_send(request).await {
@@ -201,6 +216,12 @@ impl Workload {
             }
         }
     }
+}
+
+/// One of the contents.
+fn file(which: usize) -> Form {
+    let part = Part::bytes(noise(CONTENTS[which], which as u64)).file_name("file");
+    Form::new().text("relative_path", format!("file-{which}")).part("file", part)
 }
 
 fn task_id(body: &Value) -> Option<Uuid> {

@@ -1,4 +1,5 @@
-//! Creation, change and deletion of one object: what the REST API does in a task because others may use the object.
+//! Creation, change and deletion of one object: what the REST API does in a task because others may use the
+//! object.
 
 use anyhow::Context;
 use entities::row::{self, Row, RowId};
@@ -28,7 +29,8 @@ pub struct Update {
     model: String,
     /// The object.
     id: RowId,
-    /// Columns and their new values; secrets as Fernet tokens. Those of `details` are merged into what is there.
+    /// Columns and their new values; secrets as Fernet tokens. Those of `details` are merged into what is
+    /// there.
     changes: Row,
 }
 
@@ -136,7 +138,8 @@ fn kind_of(cx: &TaskContext, model: &str) -> anyhow::Result<&'static Kind> {
     kind.with_context(|| format!("no plugin of this worker has objects of the kind {model}"))
 }
 
-/// The API has checked this already, but a distribution that was created meanwhile may stand in the way (C26).
+/// The API has checked this already, but a distribution that was created meanwhile may stand in the way
+/// (C26).
 async fn check_distribution(
     txn: &DatabaseTransaction,
     cx: &TaskContext,

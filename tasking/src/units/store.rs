@@ -62,8 +62,9 @@ pub(crate) async fn store(
     save::save(txn, domain, units, remote).await
 }
 
-/// Finds or creates one unit outside of a task, such as a file that the content app has pulled through, with its
-/// staged artifacts; returns its id. The unit is in no repository. `remote` is where artifacts with a URL come from.
+/// Finds or creates one unit outside of a task, such as a file that the content app has pulled through, with
+/// its staged artifacts; returns its id. The unit is in no repository. `remote` is where artifacts with a URL
+/// come from.
 ///
 /// # Errors
 /// If the database or the storage is away, or the unit lacks a column of its key or refers to another one.

@@ -108,7 +108,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes the content that of a complete version of another repository. The task has to hold that one, too.
+    /// Makes the content that of a complete version of another repository. The task has to hold that one,
+    /// too.
     ///
     /// # Errors
     /// If the version no longer exists.
@@ -190,8 +191,8 @@ impl Draft {
         Ok(())
     }
 
-    /// [`Draft::add`] in a transaction that creates the units, at most a few thousand. Returns how many of them the
-    /// version did not have yet.
+    /// [`Draft::add`] in a transaction that creates the units, at most a few thousand. Returns how many of
+    /// them the version did not have yet.
     pub async fn add_in(&self, txn: &FencedTransaction, units: &[Uuid]) -> anyhow::Result<u64> {
         let values = [self.repository.pulp_id.into(), self.number.into(), units.to_vec().into()];
         let mut added = 0;

@@ -1,4 +1,5 @@
-//! The queue in rows against the scheduler: whatever happens, the SQL lets the same tasks run as the pure value does.
+//! The queue in rows against the scheduler: whatever happens, the SQL lets the same tasks run as the pure
+//! value does.
 //!
 //! `SEED` repeats a run; `CASES` says how many histories are tried.
 #![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
@@ -196,7 +197,8 @@ impl<'a> Pair<'a> {
         let worker = Uuid::now_v7();
         let sql = "INSERT INTO process (pulp_id, kind, name, style) VALUES ($1, 'worker', $2, 'postgres')";
         self.db.execute_raw(db::sql(sql, [worker.into(), worker.to_string().into()])).await?;
-        // One that is sent nothing: the queue decides who takes what, and the scheduler lists what could be taken.
+        // One that is sent nothing: the queue decides who takes what, and the scheduler lists what could be
+        // taken.
         self.scheduler.worker_up(worker, &Skills::new(BTreeSet::new()));
         self.workers[index] = Some(worker);
         Ok(())

@@ -84,7 +84,8 @@ impl Bench {
         bench
     }
 
-    /// A bench for one style with workers that run, and a manager if it needs one. A slow machine costs them no task.
+    /// A bench for one style with workers that run, and a manager if it needs one. A slow machine costs them
+    /// no task.
     pub async fn busy(style: WorkerStyle, count: usize) -> Bench {
         let patient = |settings: &mut Settings| settings.worker_ttl = TTL * 4;
         let mut bench = Bench::with_settings_of(style, patient).await;
@@ -249,8 +250,8 @@ impl Bench {
     }
 }
 
-/// How long is waited for what must happen, on a machine whose disk may take a second for a commit. A sleeper of whose wake
-/// nothing was heard looks after 72 s at the latest.
+/// How long is waited for what must happen, on a machine whose disk may take a second for a commit. A sleeper
+/// of whose wake nothing was heard looks after 72 s at the latest.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until something holds.
@@ -262,8 +263,8 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Time of processors that the host of this virtual machine has given to others until now, as Linux counts it: what was
-/// stolen between two moments is nobody's delay.
+/// Time of processors that the host of this virtual machine has given to others until now, as Linux counts
+/// it: what was stolen between two moments is nobody's delay.
 pub fn stolen() -> Duration {
     let all = std::fs::read_to_string("/proc/stat").unwrap();
     let ticks: u64 = all.lines().next().unwrap().split_whitespace().nth(8).unwrap().parse().unwrap();

@@ -180,7 +180,8 @@ fn start_redis(directory: &Path) -> Child {
     spawn_bound(command)
 }
 
-/// Spawns a child that dies with this process. The signal follows the thread that spawned it, so that thread stays.
+/// Spawns a child that dies with this process. The signal follows the thread that spawned it, so that thread
+/// stays.
 fn spawn_bound(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let (tell, told) = mpsc::channel();
