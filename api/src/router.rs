@@ -9,8 +9,11 @@ use bytes::{Buf, Bytes};
 use entities::{Links, Scope};
 use front::RequestInfo;
 use futures_util::TryStreamExt;
-use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, LOCATION, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::{Filter, Reply};
@@ -19,7 +22,7 @@ use crate::body::Body;
 use crate::endpoint::Base;
 use crate::query::Query;
 use crate::response::{self, Response};
-use crate::{Context, Endpoint, Request, problem};
+use crate::{Context, Endpoint, Error, Request, problem};
 
 /// The endpoints of every path.
 struct Routes {
@@ -28,6 +31,14 @@ struct Routes {
 }
 
 type Answer = (warp::reply::Response,);
+
+/// Where the page that sends a request comes from, by its browser.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What browsers are told with every response: not to guess types, not to show it in frames of others, and not to
+/// tell others its address.
+const PROTECTION: [(HeaderName, &str); 3] =
+    [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (X_FRAME_OPTIONS, "DENY"), (REFERRER_POLICY, "same-origin")];
 
 /// The filter that answers every request.
 ///
@@ -125,6 +136,9 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
     let endpoint = endpoints.iter().find(|endpoint| endpoint.method == *wanted);
     let is_open = endpoint.is_some_and(|endpoint| endpoint.permission.is_anonymous())
         || endpoints.iter().all(|endpoint| endpoint.permission.is_anonymous());
+    if !method.is_safe() && is_of_other_site(&request.headers, &request.info) {
+        return Err(Error::Forbidden);
+    }
     if !is_open {
         let user = request.context.authenticate(&request.headers).await?;
         request.scope = Scope::of_request(Some(user.id), user.is_superuser);
@@ -144,11 +158,27 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
     Ok(response)
 }
 
+/// Whether a page of another site had a browser send the request, which adds the credentials by itself. Browsers say
+/// so; other clients send neither header.
+fn is_of_other_site(headers: &HeaderMap, info: &RequestInfo) -> bool {
+    let text = |value: Option<&HeaderValue>| value.map(|value| value.to_str().unwrap_or_default().to_owned());
+    if let Some(site) = text(headers.get(SEC_FETCH_SITE)) {
+        return site == "cross-site";
+    }
+    let Some(origin) = text(headers.get(ORIGIN)) else { return false };
+    let host = origin.parse::<Uri>().ok().and_then(|origin| Some(origin.authority()?.to_string()));
+    host.is_none_or(|host| !host.eq_ignore_ascii_case(&info.host))
+}
+
 /// Adds what every response has.
 fn finish(response: Response) -> warp::reply::Response {
-    let mut response = response.map(Vec::from).into_response();
+    // The bytes are shared, not copied: the same document may be on its way to many clients.
+    let mut response = response.into_response();
     let exposed = HeaderValue::from_static("Correlation-ID");
     response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    for (name, value) in PROTECTION {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use entities::{Pulp, Result, domain};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio_util::task::TaskTracker;
 use warp::Reply;
 
@@ -16,6 +16,11 @@ use crate::{
 
 /// The methods of what is served the usual way.
 const READING: &[Method] = &[Method::GET, Method::HEAD];
+
+/// What browsers are told with every response, unless a plugin says otherwise: not to guess types, and not to let
+/// uploaded pages act as pages of this host, which may be that of the REST API, too.
+const PROTECTION: [(HeaderName, &str); 2] =
+    [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
 
 /// What all requests share.
 #[derive(Clone, Debug)]
@@ -40,11 +45,15 @@ pub(crate) struct Asked {
 impl App {
     /// Responds, whatever happens.
     pub(crate) async fn answer(&self, asked: Asked) -> Response {
-        match self.find(asked).await {
+        let mut response = match self.find(asked).await {
             Ok(Some(response)) => response,
             Ok(None) => problem::plain(StatusCode::NOT_FOUND),
             Err(error) => problem::from_error(error),
+        };
+        for (name, value) in PROTECTION {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
         }
+        response
     }
 
     async fn find(&self, asked: Asked) -> Result<Option<Response>> {

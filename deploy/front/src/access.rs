@@ -9,6 +9,7 @@ use hyper::body::{Body, Buf, Frame, SizeHint};
 use tracing::Span;
 
 use crate::RequestInfo;
+use crate::limits::Place;
 
 /// The user of a request, put into the extensions of its response for the access log.
 #[derive(Clone, Debug)]
@@ -50,8 +51,25 @@ impl Drop for Line {
 /// A response's body that counts what is sent, within the span of the request.
 #[derive(Debug)]
 pub(crate) struct Counted<B> {
-    pub(crate) body: B,
-    pub(crate) line: Line,
+    body: B,
+    line: Line,
+    place: Option<Place>,
+}
+
+impl<B> Counted<B> {
+    /// A body that is ready to be sent.
+    pub(crate) fn new(body: B, line: Line, mut place: Option<Place>) -> Counted<B> {
+        if let Some(place) = &mut place {
+            place.set_ready(true);
+        }
+        Counted { body, line, place }
+    }
+
+    fn set_ready(&mut self, is_ready: bool) {
+        if let Some(place) = &mut self.place {
+            place.set_ready(is_ready);
+        }
+    }
 }
 
 impl<B: Body + Unpin> Body for Counted<B> {
@@ -64,7 +82,10 @@ impl<B: Body + Unpin> Body for Counted<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let span = self.line.span.clone();
         let _entered = span.enter();
+        self.set_ready(false);
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        // The connection holds a frame until there is room for it, and asks for the next or drops this then.
+        self.set_ready(frame.is_some());
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {

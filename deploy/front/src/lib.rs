@@ -10,6 +10,7 @@ mod access;
 mod bind;
 mod correlation;
 mod forwarded;
+mod limits;
 mod listener;
 mod request_info;
 mod serve;

@@ -1,9 +1,9 @@
 //! What is known of a request before it is handled.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use http::{HeaderMap, Uri, header, uri};
+use http::{HeaderMap, Request, Uri, Version, header};
 
 use crate::forwarded::Forwarded;
 use crate::{Trusted, correlation};
@@ -75,8 +75,70 @@ impl RequestInfo {
     }
 }
 
-/// A host as it can stand in an address; none if the text is something else.
+/// Whether a request names what it wants, and of whom: a path, and one host unless it is of an HTTP before 1.1
+/// (RFC 9112, sections 3.2 and 3.2.3).
+pub(crate) fn is_valid<B>(request: &Request<B>) -> bool {
+    let named: Vec<Option<String>> =
+        request.headers().get_all(header::HOST).iter().map(|value| host(value.to_str().ok()?)).collect();
+    let is_named = match request.version() {
+        Version::HTTP_11 => named.len() == 1,
+        _ => named.len() <= 1,
+    };
+    let address = request.uri();
+    address.path_and_query().is_some()
+        && is_named
+        && named.iter().all(Option::is_some)
+        && address.authority().is_none_or(|authority| host(authority.as_str()).is_some())
+}
+
+/// A host, with or without a port, as it can stand in an address; none if the text is something else.
 pub(crate) fn host(text: &str) -> Option<String> {
-    let authority: uri::Authority = text.parse().ok()?;
-    (!authority.host().is_empty() && !text.contains('@')).then(|| text.to_owned())
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        }
+    };
+    (is_name && port.is_none_or(is_port)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_other_texts() {
+        for text in ["a", "pulp.example", "pulp_api:8443", "192.0.2.1:80", "[::1]", "[2001:db8::1]:443"] {
+            assert_eq!(host(text).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            ":80",
+            "a:",
+            "a:b",
+            "a:99999",
+            "a:+1",
+            "a b",
+            "a/b",
+            "x@y",
+            "user:pw@evil",
+            "evil\"<script>",
+            "::1",
+            "[::1",
+            "[x]",
+            "[]:80",
+            "a,b",
+            "a%2fb",
+            "a\\b",
+            "a:1:2",
+        ] {
+            assert_eq!(host(text), None, "{text}");
+        }
+    }
 }

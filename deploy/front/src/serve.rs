@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use http::{HeaderValue, Request, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,15 +18,29 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::Instrument;
+use warp::Reply as _;
 use warp::filters::BoxedFilter;
 
 use crate::access::{Counted, Line, User};
 use crate::correlation;
+use crate::limits::Requests;
 use crate::listener::Stream;
-use crate::{Listener, RequestInfo, Trusted};
+use crate::{Listener, RequestInfo, Trusted, request_info};
 
 /// Pause after a connection could not be accepted, which mostly means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes that the headers of a request may have together; so many are read ahead of a body, too.
+const HEADERS: usize = 64 * 1024;
+
+/// Lines that the headers of a request may have.
+const HEADER_LINES: usize = 256;
+
+/// Requests that a client may have under way on one connection (HTTP/2).
+const STREAMS: u32 = 32;
+
+/// Bytes of one response that are read ahead of the client (HTTP/2).
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// What answers every request.
 pub type Routes = BoxedFilter<(warp::reply::Response,)>;
@@ -33,10 +48,13 @@ pub type Routes = BoxedFilter<(warp::reply::Response,)>;
 /// What a server may take and for how long.
 #[derive(Clone, Debug)]
 pub struct Front {
-    /// Open connections; more wait to be accepted.
+    /// Open connections; more wait to be accepted. As many requests may be under way beyond the first of each
+    /// connection; more get 503.
     pub connections: usize,
     /// How long a client may take for the headers of a request, and be idle between two requests.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of a response.
+    pub send_timeout: Duration,
     /// How long requests under way may go on after the shutdown began.
     pub grace: Duration,
     /// The proxies that are believed.
@@ -54,7 +72,11 @@ pub async fn serve(
 ) {
     let (front, graceful) = (Arc::new(front), GracefulShutdown::new());
     let permits = Arc::new(Semaphore::new(front.connections));
-    let loops = listeners.iter().map(|listener| accept(&front, &routes, listener, &permits, &graceful));
+    let further = Arc::new(Semaphore::new(front.connections));
+    let loops = listeners.iter().map(|listener| {
+        let places = Places { permits: permits.clone(), further: further.clone() };
+        accept(&front, &routes, listener, places, &graceful)
+    });
     tokio::select! {
         () = shutdown => {}
         _ = join_all(loops) => {}
@@ -71,17 +93,23 @@ pub async fn serve(
     }
 }
 
+/// What limits the connections of all listeners, and their requests.
+struct Places {
+    permits: Arc<Semaphore>,
+    further: Arc<Semaphore>,
+}
+
 /// Accepts connections and serves each in a task of its own.
 async fn accept(
     front: &Arc<Front>,
     routes: &Routes,
     listener: &Listener,
-    permits: &Arc<Semaphore>,
+    places: Places,
     graceful: &GracefulShutdown,
 ) {
     loop {
         // The semaphore is never closed.
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let Ok(permit) = places.permits.clone().acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -90,7 +118,9 @@ async fn accept(
                 continue;
             }
         };
-        let connection = connection(front.clone(), routes.clone(), stream, peer, graceful.watcher());
+        let requests = Requests::new(places.further.clone());
+        let connection =
+            connection(front.clone(), routes.clone(), stream, peer, requests, graceful.watcher());
         tokio::spawn(async move {
             connection.await;
             drop(permit);
@@ -104,17 +134,23 @@ async fn connection(
     routes: Routes,
     stream: Stream,
     peer: Option<IpAddr>,
+    requests: Arc<Requests>,
     watcher: Watcher,
 ) {
-    let (timeout, asked) = (front.header_timeout, Arc::new(AtomicBool::new(false)));
-    let has_asked = asked.clone();
+    let (timeout, send_timeout) = (front.header_timeout, front.send_timeout);
+    let asked = Arc::new(AtomicBool::new(false));
+    let (has_asked, of_service) = (asked.clone(), requests.clone());
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
-        respond(front.clone(), routes.clone(), peer, request)
+        respond(front.clone(), routes.clone(), peer, of_service.clone(), request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(timeout);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(timeout);
+    let mut http1 = builder.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(timeout);
+    http1.max_buf_size(HEADERS).max_headers(HEADER_LINES);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(timeout);
+    http2.max_concurrent_streams(STREAMS).max_send_buf_size(SEND_BUFFER);
     let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
     // The library has no time limit for finding out which HTTP it is.
     let silent = async {
@@ -130,6 +166,9 @@ async fn connection(
             }
         }
         () = silent => tracing::debug!(?peer, "a connection without a request was closed"),
+        () = requests.stalled(send_timeout) => {
+            tracing::debug!(?peer, "a connection whose client takes nothing was closed");
+        }
     }
 }
 
@@ -138,6 +177,7 @@ async fn respond(
     front: Arc<Front>,
     routes: Routes,
     peer: Option<IpAddr>,
+    requests: Arc<Requests>,
     mut request: Request<Incoming>,
 ) -> Result<Response<impl Body<Data = Bytes, Error = warp::Error>>, Infallible> {
     let began = Instant::now();
@@ -154,12 +194,26 @@ async fn respond(
         user: None,
         bytes: 0,
     };
-    request.extensions_mut().insert(info);
-    let mut response = warp::service(routes).oneshot(request).instrument(span).await?;
+    let place = requests.place();
+    let mut response = if !request_info::is_valid(&request) {
+        plain(StatusCode::BAD_REQUEST)
+    } else if place.is_none() {
+        let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    } else {
+        request.extensions_mut().insert(info);
+        warp::service(routes).oneshot(request).instrument(span).await?
+    };
     if let Ok(cid) = HeaderValue::from_str(&line.info.correlation_id) {
         response.headers_mut().insert(correlation::HEADER, cid);
     }
     line.status = Some(response.status().as_u16());
     line.user = response.extensions_mut().remove::<User>();
-    Ok(response.map(|body| Counted { body, line }))
+    Ok(response.map(|body| Counted::new(body, line, place)))
+}
+
+/// A response without any filter.
+fn plain(status: StatusCode) -> warp::reply::Response {
+    warp::reply::with_status(status.to_string(), status).into_response()
 }

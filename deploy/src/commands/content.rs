@@ -31,6 +31,7 @@ pub(crate) async fn run(
         let front = Front {
             connections: 4096,
             header_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(60),
             trusted: options.forwarded_allow_ips,
             background: TaskTracker::new(),
