@@ -68,6 +68,8 @@ pub enum Store {
     Column(&'static str),
     /// In the `details` of the row.
     Detail,
+    /// In the column of its name of the kind's own table.
+    OwnTable,
 }
 
 /// One field that requests may hold.
@@ -128,6 +130,12 @@ impl Field {
     #[must_use]
     pub fn detail(self) -> Field {
         Field { store: Store::Detail, ..self }
+    }
+
+    /// Says that it is a column of the kind's own table ([`entities::Kind::with_own_table`]).
+    #[must_use]
+    pub fn in_own_table(self) -> Field {
+        Field { store: Store::OwnTable, ..self }
     }
 
     /// Says that a creation has to give it.

@@ -3,34 +3,35 @@
 mod change;
 mod label;
 mod page;
+mod parent;
 mod selection;
 mod write;
 
 use std::str::FromStr;
 use std::sync::Arc;
 
-use entities::scope::{KeyOf, key_column};
+use entities::scope::{KeyOf, Visible, key_column};
 use entities::{Id, Kind};
 use http::{Method, StatusCode};
-use sea_orm::sea_query::{Expr, Order, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select, TryGetable};
+use sea_orm::sea_query::{Expr, Order};
+use sea_orm::{ColumnTrait, EntityTrait, IdenStatic, QueryFilter, Select, TryGetable};
 use uuid::Uuid;
 
 pub use change::{Change, Rule};
 pub use label::labels;
+pub use parent::Parent;
 pub use write::{create, create_in_task, destroy, destroy_in_task, updates, updates_in_task};
 
 use crate::field::Field;
 use crate::filter::Filter;
 use crate::permission::Permission;
-use crate::reader::Reader;
 use crate::schema::{Component, field_selection};
 use crate::view::View;
 use crate::{Endpoint, Error, Request, Response, Result};
+
 use selection::Selection;
 
 type Narrow<E> = Arc<dyn Fn(Select<E>) -> Select<E> + Send + Sync>;
-type Parent = Arc<dyn Fn(&Reader<'_>, Uuid) -> SelectStatement + Send + Sync>;
 
 /// What a segment of a resource's path is compared with; none if it is no value of the column.
 pub type Key = Arc<dyn Fn(&str) -> Option<Expr> + Send + Sync>;
@@ -43,6 +44,11 @@ pub fn uuid_key(column: impl ColumnTrait) -> Key {
 /// A key that is an integer.
 pub fn integer_key(column: impl ColumnTrait) -> Key {
     Arc::new(move |segment| Some(column.eq(segment.parse::<i32>().ok()?)))
+}
+
+/// A key that is the id of an object of this kind.
+fn key_of(kind: &'static Kind, column: impl ColumnTrait) -> Key {
+    Arc::new(move |segment| Some(column.eq(sea_orm::Value::from(kind.id(segment)?))))
 }
 
 /// A resource.
@@ -65,7 +71,7 @@ pub struct Resource<V: View> {
     pub narrow: Narrow<V::Entity>,
     /// What identifies an object in its path; all but the last are of the list's path.
     pub keys: Vec<Key>,
-    /// Finds what its list belongs to, by the first key.
+    /// What its list belongs to, by the first key.
     pub parent: Option<Parent>,
     /// The fields that requests may hold.
     pub fields: Vec<Field>,
@@ -99,10 +105,6 @@ impl<V: View> Resource<V> {
     /// The objects of one kind, newest first.
     pub fn new(kind: &'static Kind) -> Resource<V> {
         let key = key_column::<V::Entity>();
-        let identity = match kind.key {
-            entities::kind::Key::Uuid => uuid_key(key),
-            entities::kind::Key::Integer => integer_key(key),
-        };
         let created = column::<V::Entity>("pulp_created").map(|column| (column.into_expr(), Order::Desc));
         let default_order: Vec<(Expr, Order)> = created.into_iter().collect();
         let mut tie_break = default_order.clone();
@@ -116,7 +118,7 @@ impl<V: View> Resource<V> {
             path: format!("{}/", kind.path),
             list_template: None,
             narrow: Arc::new(move |rows| of_kind(rows, kind)),
-            keys: vec![identity],
+            keys: vec![key_of(kind, key)],
             parent: None,
             fields: Vec::new(),
             minimal: &[],
@@ -149,6 +151,22 @@ impl<V: View> Resource<V> {
             tie_break: self.tie_break.clone(),
             rule: self.rule,
         }
+    }
+
+    /// Puts its list below the objects of another kind, at `<href>/<name>/`: `column` says to which one a row belongs.
+    /// A new row belongs to the one in the path.
+    #[must_use]
+    pub fn below<P: Visible>(
+        mut self,
+        parent: &'static Kind,
+        name: &str,
+        column: <V::Entity as EntityTrait>::Column,
+    ) -> Self {
+        self.path = format!("{}/{{parent}}/{name}/", parent.path);
+        self.list_template = Some(format!("{{{}}}{name}/", parent.href_parameter()));
+        self.keys.insert(0, key_of(parent, column));
+        self.parent = Some(Parent::of::<P>(parent, column.as_str()));
+        self
     }
 
     /// Narrows its rows further, or joins tables that its filters look at.

@@ -37,6 +37,8 @@ pub struct Kind {
     pub in_domain: bool,
     /// What identifies its rows.
     pub key: Key,
+    /// The table of what is special to the type, one row for each of `table`, with the same key.
+    pub own_table: Option<&'static str>,
     /// What to do in the transaction that creates a row.
     pub after_creation: Option<AfterCreation>,
     /// `<app>.<model>` of its PRN where it does not follow from the name.
@@ -62,6 +64,7 @@ impl Kind {
             pulp_type: None,
             in_domain: true,
             key: Key::Uuid,
+            own_table: None,
             after_creation: None,
             model: None,
         }
@@ -89,6 +92,13 @@ impl Kind {
         Kind { key: Key::Integer, ..self }
     }
 
+    /// Keeps what is special to the type in a table of its own. Its key is called as that of the shared table, and
+    /// refers to it: `pulp_id uuid PRIMARY KEY REFERENCES remote ON DELETE CASCADE`.
+    #[must_use]
+    pub const fn with_own_table(self, table: &'static str) -> Kind {
+        Kind { own_table: Some(table), ..self }
+    }
+
     /// Sets what to do in the transaction that creates a row.
     #[must_use]
     pub const fn after_creation(self, hook: AfterCreation) -> Kind {
@@ -99,6 +109,14 @@ impl Kind {
     #[must_use]
     pub const fn modelled_as(self, model: &'static str) -> Kind {
         Kind { model: Some(model), ..self }
+    }
+
+    /// The id that a text stands for; none if no row of the kind can have it.
+    pub fn id(&self, text: &str) -> Option<RowId> {
+        match self.key {
+            Key::Uuid => text.parse().map(RowId::Uuid).ok(),
+            Key::Integer => text.parse().map(RowId::Integer).ok(),
+        }
     }
 
     /// The value of the column `pulp_type`; empty where the table has no such column.

@@ -4,6 +4,9 @@
 //! code of its own here. Names of columns come from tables of fields; a name that could be anything else is
 //! refused.
 
+mod table;
+
+use chrono::Utc;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,9 +14,13 @@ use uuid::Uuid;
 
 use crate::kind::Key;
 use crate::{Error, Kind, Result, Scope, db};
+use table::{Table, key};
 
-/// Columns and their values; secrets as Fernet tokens.
+/// Columns and their values; secrets as Fernet tokens. Those of the kind's own table are an object under [`OWN`].
 pub type Row = Map<String, Value>;
+
+/// Where a [`Row`] holds the columns of the kind's own table.
+pub const OWN: &str = "own_table";
 
 /// The id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,20 +53,14 @@ pub async fn insert(
     if let Some(pulp_type) = kind.pulp_type {
         row.insert("pulp_type".to_owned(), pulp_type.into());
     }
-    let columns = columns(&row)?.join(", ");
-    let (table, key) = (kind.table, key(kind));
-    let sql = format!(
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1)
-         RETURNING {key}::text AS id"
-    );
-    let inserted = txn.query_one_raw(db::sql(&sql, [Value::Object(row).into()])).await?;
-    let missing = || Error::Internal(anyhow::anyhow!("the new row of {table} has no id"));
-    let Inserted { id } = Inserted::from_query_result(&inserted.ok_or_else(missing)?, "")?;
-    let id = match kind.key {
-        Key::Uuid => id.parse().map(RowId::Uuid).ok(),
-        Key::Integer => id.parse().map(RowId::Integer).ok(),
-    };
-    let id = id.ok_or_else(missing)?;
+    let own = take_own(kind, &mut row)?;
+    let key_text = Table::shared(kind).insert(txn, row).await?;
+    let wrong = || Error::Internal(anyhow::anyhow!("{key_text:?} is no id of {}", kind.table));
+    let id = kind.id(&key_text).ok_or_else(wrong)?;
+    if let Some((table, mut own)) = own {
+        own.insert(key(kind).to_owned(), key_text.into());
+        table.insert(txn, own).await?;
+    }
     if let Some(hook) = kind.after_creation {
         hook(txn, scope, id).await?;
     }
@@ -72,24 +73,19 @@ pub async fn insert(
 /// # Errors
 /// As [`insert`].
 pub async fn update(
-    connection: &impl ConnectionTrait,
+    txn: &DatabaseTransaction,
     kind: &Kind,
     domain: Uuid,
     id: RowId,
-    changes: Row,
+    mut changes: Row,
 ) -> Result<bool> {
-    let names = columns(&changes)?;
-    let values: Vec<String> = names.iter().map(|name| value(kind, name)).collect();
-    let (table, key) = (kind.table, key(kind));
-    let sql = format!(
-        "UPDATE {table} SET ({}) = ROW({}) FROM jsonb_populate_record(NULL::{table}, $3) AS new
-         WHERE {table}.{key} = $1 AND {}",
-        names.join(", "),
-        values.join(", "),
-        of_domain(kind),
-    );
-    let values = [id.into(), domain.into(), Value::Object(changes).into()];
-    Ok(connection.execute_raw(db::sql(&sql, values)).await?.rows_affected() == 1)
+    let own = take_own(kind, &mut changes)?.filter(|(_, own)| !own.is_empty());
+    let Some((table, own)) = own else {
+        return Table::shared(kind).update(txn, domain, id, changes).await;
+    };
+    changes.insert("pulp_last_updated".to_owned(), Utc::now().to_rfc3339().into());
+    let is_there = Table::shared(kind).update(txn, domain, id, changes).await?;
+    Ok(is_there && table.update(txn, domain, id, own).await?)
 }
 
 /// Whether a row of the domain has these values already; none if there is no such row.
@@ -100,24 +96,23 @@ pub async fn is_same(
     id: RowId,
     changes: &Row,
 ) -> Result<Option<bool>> {
-    if changes.is_empty() {
-        return Ok(Some(true));
+    let mut changes = changes.clone();
+    let own = take_own(kind, &mut changes)?;
+    let same = Table::shared(kind).is_same(connection, domain, id, &changes).await?;
+    match own {
+        Some((table, own)) if same == Some(true) => table.is_same(connection, domain, id, &own).await,
+        _ => Ok(same),
     }
-    let names = columns(changes)?;
-    let (table, key) = (kind.table, key(kind));
-    let old: Vec<String> = names.iter().map(|name| format!("{table}.{name}")).collect();
-    let new: Vec<String> = names.iter().map(|name| value(kind, name)).collect();
-    let sql = format!(
-        "SELECT ROW({}) IS NOT DISTINCT FROM ROW({}) AS same
-         FROM {table}, jsonb_populate_record(NULL::{table}, $3) AS new
-         WHERE {table}.{key} = $1 AND {}",
-        old.join(", "),
-        new.join(", "),
-        of_domain(kind),
-    );
-    let values = [id.into(), domain.into(), Value::Object(changes.clone()).into()];
-    let row = connection.query_one_raw(db::sql(&sql, values)).await?;
-    row.map(|row| Ok(Same::from_query_result(&row, "")?.same)).transpose()
+}
+
+/// The kind's own table, if it has one, and what is to be written there.
+fn take_own(kind: &Kind, row: &mut Row) -> Result<Option<(Table, Row)>> {
+    match (Table::own(kind), row.remove(OWN)) {
+        (Some(table), Some(Value::Object(own))) => Ok(Some((table, own))),
+        (Some(table), _) => Ok(Some((table, Row::new()))),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::Internal(anyhow::anyhow!("{} has no table of its own", kind.name))),
+    }
 }
 
 /// Deletes a row of the domain; returns whether there was one.
@@ -125,8 +120,8 @@ pub async fn is_same(
 /// # Errors
 /// [`Error::Conflict`] if something refers to it.
 pub async fn delete(connection: &impl ConnectionTrait, kind: &Kind, domain: Uuid, id: RowId) -> Result<bool> {
-    let (table, key) = (kind.table, key(kind));
-    let sql = format!("DELETE FROM {table} WHERE {table}.{key} = $1 AND {}", of_domain(kind));
+    let Table { name, key, of_domain } = Table::shared(kind);
+    let sql = format!("DELETE FROM {name} WHERE {name}.{key} = $1 AND {of_domain}");
     let values = [id.into(), domain.into()];
     Ok(connection.execute_raw(db::sql(&sql, values)).await?.rows_affected() == 1)
 }
@@ -142,11 +137,9 @@ pub async fn set_label(
     id: RowId,
     (label, value): (&str, &Value),
 ) -> Result<bool> {
-    let (table, key) = (kind.table, key(kind));
-    let sql = format!(
-        "UPDATE {table} SET pulp_labels = pulp_labels || $3 WHERE {table}.{key} = $1 AND {}",
-        of_domain(kind)
-    );
+    let Table { name, key, of_domain } = Table::shared(kind);
+    let sql =
+        format!("UPDATE {name} SET pulp_labels = pulp_labels || $3 WHERE {name}.{key} = $1 AND {of_domain}");
     let values = [id.into(), domain.into(), json!({label: value}).into()];
     Ok(connection.execute_raw(db::sql(&sql, values)).await?.rows_affected() == 1)
 }
@@ -173,15 +166,14 @@ pub async fn unset_label(
     id: RowId,
     label: &str,
 ) -> Result<Unset> {
-    let (table, key) = (kind.table, key(kind));
+    let Table { name, key, of_domain } = Table::shared(kind);
     let sql = format!(
         "WITH old AS MATERIALIZED (
-             SELECT {table}.{key} AS id, jsonb_exists(pulp_labels, $3) AS was_there,
-                    pulp_labels ->> $3 AS value FROM {table}
-             WHERE {table}.{key} = $1 AND {} FOR UPDATE)
-         UPDATE {table} SET pulp_labels = pulp_labels - $3 FROM old
-         WHERE {table}.{key} = old.id RETURNING old.was_there, old.value",
-        of_domain(kind)
+             SELECT {name}.{key} AS id, jsonb_exists(pulp_labels, $3) AS was_there,
+                    pulp_labels ->> $3 AS value FROM {name}
+             WHERE {name}.{key} = $1 AND {of_domain} FOR UPDATE)
+         UPDATE {name} SET pulp_labels = pulp_labels - $3 FROM old
+         WHERE {name}.{key} = old.id RETURNING old.was_there, old.value"
     );
     let row = connection.query_one_raw(db::sql(&sql, [id.into(), domain.into(), label.into()])).await?;
     let removed = row.map(|row| Removed::from_query_result(&row, "")).transpose()?;
@@ -196,54 +188,6 @@ pub async fn unset_label(
 struct Removed {
     was_there: bool,
     value: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct Inserted {
-    id: String,
-}
-
-#[derive(FromQueryResult)]
-struct Same {
-    same: bool,
-}
-
-fn key(kind: &Kind) -> &'static str {
-    match kind.key {
-        Key::Uuid => "pulp_id",
-        Key::Integer => "id",
-    }
-}
-
-/// The condition that a row is one of the kind and of the domain `$2`.
-fn of_domain(kind: &Kind) -> String {
-    let domain = match kind.in_domain {
-        true => format!("{}.pulp_domain_id = $2", kind.table),
-        false => "$2::uuid IS NOT NULL".to_owned(),
-    };
-    match kind.pulp_type {
-        Some(pulp_type) => format!("{domain} AND {}.pulp_type = '{pulp_type}'", kind.table),
-        None => domain,
-    }
-}
-
-fn value(kind: &Kind, column: &str) -> String {
-    match column {
-        "details" => format!("{}.details || new.details", kind.table),
-        column => format!("new.{column}"),
-    }
-}
-
-fn columns(row: &Row) -> Result<Vec<&str>> {
-    let plain = |name: &&str| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    };
-    let names: Vec<&str> = row.keys().map(String::as_str).collect();
-    match names.iter().find(|name| !plain(name)) {
-        Some(name) => Err(Error::Internal(anyhow::anyhow!("{name:?} is not the name of a column"))),
-        None if names.is_empty() => Err(Error::Internal(anyhow::anyhow!("a row without columns"))),
-        None => Ok(names),
-    }
 }
 
 impl std::fmt::Display for RowId {

@@ -66,7 +66,7 @@ impl Builder {
         Builder { durable: true, ..self }
     }
 
-    /// Workers, managers and the content app know the test plugin ([`crate::tasks`]).
+    /// All of its processes know the test plugin ([`crate::tasks`]).
     #[must_use]
     pub fn under_test(self) -> Self {
         Builder { under_test: true, ..self }
@@ -185,11 +185,11 @@ impl Pulp {
 
     /// Starts another process of it.
     pub fn spawn(&mut self, name: &str, arguments: &[&str]) {
-        let mut command = match self.under_test && matches!(arguments.first(), Some(&("worker" | "content")))
-        {
-            true => executable::command_under_test(&self.environment),
-            false => executable::call(self.executable.clone(), &self.environment),
-        };
+        let mut command =
+            match self.under_test && matches!(arguments.first(), Some(&("api" | "worker" | "content"))) {
+                true => executable::command_under_test(&self.environment),
+                false => executable::call(self.executable.clone(), &self.environment),
+            };
         command.args(arguments);
         self.processes.push(Process::start(name, command, self.directory.path()));
     }

@@ -1,14 +1,15 @@
-//! What exists for tests only: the tasks that `pulpcore-under-test` runs, and the services that it has,
-//! beside the product's own.
+//! What exists for tests only: the tasks that `pulpcore-under-test` runs, and the resources and services that
+//! it has, beside the product's own.
 
 mod books;
 mod noop;
 mod probe;
+pub mod shelves;
 
 use std::sync::Arc;
 
-use entities::Kinds;
-use plugin::{Guard, Plugin, PluginInfo, Service};
+use entities::{Kind, Kinds};
+use plugin::{Endpoint, Guard, Plugin, PluginInfo, Service};
 use plugin_file::File;
 use tasking::Tasks;
 
@@ -18,16 +19,24 @@ pub use probe::{Probe, Step, now};
 
 /// The kinds that a process under test knows.
 pub fn kinds() -> Arc<Kinds> {
-    Arc::new(Kinds::new(File.kinds()))
+    Arc::new(Kinds::new(File.kinds().into_iter().chain(TestTasks.kinds())))
 }
 
-/// A plugin that brings the test tasks, and what the content app serves in tests.
+/// A plugin that brings the test tasks and resources, and what the content app serves in tests.
 #[derive(Clone, Copy, Debug)]
 pub struct TestTasks;
 
 impl Plugin for TestTasks {
     fn info(&self) -> PluginInfo {
         PluginInfo { component: "test", version: "0.1.0", package: "pulp-test", module: "pulp_test.app" }
+    }
+
+    fn kinds(&self) -> Vec<&'static Kind> {
+        shelves::kinds()
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        shelves::endpoints()
     }
 
     fn tasks(&self) -> Tasks {

@@ -93,19 +93,23 @@ impl Values {
         self.ids.get(name).and_then(|ids| ids.downcast_ref::<Vec<Id<E>>>()).cloned().unwrap_or_default()
     }
 
-    /// Columns and their values; those of `details` together under that name.
+    /// Columns and their values; those of `details` and of the own table together under their names.
     pub(crate) fn columns(&self, fields: &[Field]) -> row::Row {
         let mut row = row::Row::new();
         for field in fields {
             let Some(value) = self.get(field.name) else { continue };
-            match field.store {
-                Store::Nowhere => {}
-                Store::Column(column) => {
+            let (column, part) = match field.store {
+                Store::Nowhere => continue,
+                Store::Column(column) => (column, None),
+                Store::Detail => ("details", Some(field.name)),
+                Store::OwnTable => (row::OWN, Some(field.name)),
+            };
+            match part {
+                None => {
                     row.insert(column.to_owned(), value.clone());
                 }
-                Store::Detail => {
-                    let details = row.entry("details").or_insert_with(|| json!({}));
-                    details[field.name] = value.clone();
+                Some(name) => {
+                    row.entry(column).or_insert_with(|| json!({}))[name] = value.clone();
                 }
             }
         }

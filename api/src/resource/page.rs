@@ -61,7 +61,9 @@ pub(super) async fn list<V: View>(resource: &Resource<V>, request: &Request) -> 
     let order = order(resource, query)?;
     let matched = matched(resource, request)?;
     let mut rows = resource.rows(request, resource.keys.len() - 1)?;
-    check_parent(resource, request).await?;
+    if let Some(parent) = &resource.parent {
+        parent.id(request).await?;
+    }
     if let Some(matched) = matched {
         for need in matched.needs {
             if !exists(request, &need.exists).await? {
@@ -153,14 +155,6 @@ fn order<V: View>(resource: &Resource<V>, query: &Query) -> Result<Vec<(Expr, Or
     }
     order.extend(resource.tie_break.iter().cloned());
     Ok(order)
-}
-
-async fn check_parent<V: View>(resource: &Resource<V>, request: &Request) -> Result<()> {
-    let Some(parent) = &resource.parent else { return Ok(()) };
-    match exists(request, &parent(&request.reader(), request.id()?)).await? {
-        true => Ok(()),
-        false => Err(resource.missing(&request.path)),
-    }
 }
 
 async fn exists(request: &Request, rows: &SelectStatement) -> Result<bool> {

@@ -6,9 +6,9 @@ use entities::row::{self, Row, RowId};
 use entities::scope::KeyOf;
 use entities::{Id, db};
 use http::{Method, StatusCode};
-use sea_orm::{EntityTrait, TryGetable};
+use sea_orm::{EntityTrait, PrimaryKeyTrait, TryGetable};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tasking::tasks::general;
 use uuid::Uuid;
 
@@ -38,8 +38,11 @@ where
     creation(resource, handler).answer(StatusCode::CREATED, resource.component())
 }
 
-/// The operation that creates an object in a task: 202.
-pub fn create_in_task<V: View>(resource: &Arc<Resource<V>>) -> Endpoint {
+/// The operation that creates an object in a task: 202. The object needs a UUID, which the task locks beforehand.
+pub fn create_in_task<V: View>(resource: &Arc<Resource<V>>) -> Endpoint
+where
+    <V::Entity as EntityTrait>::PrimaryKey: PrimaryKeyTrait<ValueType = Uuid>,
+{
     let handler = sharing(resource, async |resource: Arc<Resource<V>>, mut request: Request| {
         let row = new_row(&resource, &mut request).await?;
         request.dispatch(&general::Create::new(resource.kind, Uuid::now_v7(), row)).await
@@ -147,9 +150,14 @@ where
 }
 
 async fn new_row<V: View>(resource: &Resource<V>, request: &mut Request) -> Result<Row> {
+    let parent = match &resource.parent {
+        Some(parent) => Some((parent.column.to_owned(), json!(parent.id(request).await?))),
+        None => None,
+    };
     let form = request.fields().await?;
     let values = Values::read(&request.reader(), &resource.fields, &form, Mode::Whole).await?;
-    let changes = values.columns(&resource.fields);
+    let mut changes = values.columns(&resource.fields);
+    changes.extend(parent);
     let change = Change { reader: request.reader(), id: None, current: Row::new(), changes };
     checked(resource, request, change).await
 }
@@ -162,9 +170,8 @@ where
     let id = row::insert(&txn, resource.kind, &request.scope, None, row).await?;
     txn.commit().await?;
     let body = resource.body_of(request, id).await?;
-    let href = request.links.href(resource.kind, id);
     let answer = response::json(StatusCode::CREATED, &body)?;
-    Ok(response::at(answer, href.as_str()))
+    Ok(response::at(answer, &format!("{}{id}/", request.path)))
 }
 
 async fn change<V: View>(
@@ -195,7 +202,9 @@ where
             return request.dispatch(&general::Update::new(kind, id, changes)).await;
         }
         (Some(false), When::AtOnce) => {
-            row::update(request.db(), kind, domain, id, changes).await?;
+            let txn = db::begin(request.db()).await?;
+            row::update(&txn, kind, domain, id, changes).await?;
+            txn.commit().await?;
         }
         (Some(true), _) => {}
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::membership;
 use crate::filter::{self, Filter, bad_reference};
 use crate::reader::Reader;
-use crate::resource::{self, Resource, integer_key, sharing, uuid_key};
+use crate::resource::{self, Resource, integer_key, sharing};
 use crate::schema;
 use crate::view::{Link, Name, Time, View};
 use crate::{Endpoint, Error, Request, Response, Result};
@@ -143,16 +143,12 @@ pub fn of(repository: &'static Kind) -> Vec<Endpoint> {
     versions.tag = format!("{} Versions", repository.tag());
     let href = repository.href_parameter();
     versions.href = format!("{}_version_href", href.trim_end_matches("_href"));
-    versions.list_template = Some(format!("{{{href}}}versions/"));
-    versions.path = format!("{}/{{repository}}/versions/", repository.path);
-    versions.keys = vec![uuid_key(Column::RepositoryId), integer_key(Column::Number)];
-    versions.parent = Some(Arc::new(move |reader, id| {
-        let rows = reader.scope.rows::<repository::Entity>().filter(repository::Column::PulpId.eq(id));
-        let rows = resource::of_kind(rows, repository).select_only().expr_as(Expr::val(1), "found");
-        sea_orm::QueryTrait::into_query(rows)
-    }));
+    versions.keys = vec![integer_key(Column::Number)];
     let of_type = repository::Column::PulpType.eq(repository.pulp_type.unwrap_or_default());
-    let versions = Arc::new(versions.with(move |rows| rows.filter(of_type.clone())));
+    let versions = versions
+        .below::<repository::Entity>(repository, "versions", Column::RepositoryId)
+        .with(move |rows| rows.filter(of_type.clone()));
+    let versions = Arc::new(versions);
     vec![resource::list(&versions), resource::read(&versions), deletion(repository, &versions)]
 }
 

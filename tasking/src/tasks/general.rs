@@ -100,7 +100,7 @@ impl Task for Update {
             kind.table == "repository" && limits.iter().any(|limit| self.changes.contains_key(*limit));
         let txn = cx.begin().await?;
         check_distribution(&txn, &cx, kind, self.id, &self.changes).await?;
-        let updated = row::update(&*txn, kind, cx.domain(), self.id, self.changes).await?;
+        let updated = row::update(&txn, kind, cx.domain(), self.id, self.changes).await?;
         anyhow::ensure!(updated, "{} no longer exists", kind.prn(self.id));
         txn.commit().await?;
         match self.id {
