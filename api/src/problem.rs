@@ -1,10 +1,9 @@
 //! Errors as answers, in the shapes that clients know (R24 to R27). The one place where they become HTTP.
 
-use entities::Error;
+use entities::{Error, db};
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
-use sea_orm::sqlx;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use crate::response::{self, Response};
@@ -58,20 +57,11 @@ pub(crate) fn internal(error: &dyn std::error::Error) -> Response {
 }
 
 fn database(error: &DbErr) -> Response {
-    if let DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) = error {
-        match cause.as_ref() {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                tracing::warn!(%error, "the database cannot be reached");
-                return unavailable("The database cannot be reached.");
-            }
-            // Class 22 is "data exception": a value that no validation caught.
-            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("22")) => {
-                return detail(StatusCode::BAD_REQUEST, refusal.message());
-            }
-            _ => {}
-        }
+    match db::code(error) {
+        // Class 22 is "data exception": a value that no validation caught.
+        Some(code) if code.starts_with("22") => detail(StatusCode::BAD_REQUEST, &db::message(error)),
+        _ => internal(error),
     }
-    internal(error)
 }
 
 fn unavailable(text: &str) -> Response {

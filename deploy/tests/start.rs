@@ -122,11 +122,19 @@ fn roles_start_or_say_why_not() {
 
     let redis = bench.environment.iter().find(|(name, _)| name == "PULP_REDIS_URL").unwrap().1.clone();
     let wrong_password = format!("{redis}?pass=hush");
-    for arguments in [&["api", "-b", "127.0.0.1:0"][..], &["worker"], &["worker", "--resource-manager"]] {
+    for arguments in [&["worker"][..], &["worker", "--resource-manager"]] {
         let output = bench.command(arguments).env("PULP_REDIS_URL", &wrong_password).output().unwrap();
         let text = complaint(&output, 1);
         assert!(text.contains("error: Redis cannot be used") && !text.contains("hush"), "{text}");
     }
+
+    let log = bench.directory.join("api");
+    let mut api = bench.command(&["api", "-b", "127.0.0.1:0"]);
+    let (mut api, _) = serve(api.env("PULP_REDIS_URL", &wrong_password), &log);
+    api.signal("TERM");
+    assert!(api.wait().success());
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("until Redis is mended") && !log.contains("hush"), "{log}");
 
     passwords_are_set_from_a_pipe_or_drawn(&bench);
     servers_name_a_port_in_use_and_stop_when_asked(&bench);

@@ -1,15 +1,18 @@
 //! The way to Postgres: pools, and locks that are named here once.
 
+mod passing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, Statement, TransactionTrait, Value,
+    Statement, TransactionTrait, Value,
 };
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{Result, Settings};
+pub use passing::{Passing, code, is_passing, message};
 
 /// First keys of the two-key advisory locks; each names what the second key is. SQL has them as functions:
 /// `lock_queue()`.
@@ -142,65 +145,4 @@ pub async fn lock_shared(txn: &impl ConnectionTrait, class: i32, keys: Vec<i32>)
     let statement = "SELECT pg_advisory_xact_lock_shared($1, key) FROM unnest($2::int[]) AS key";
     txn.execute_raw(sql(statement, [class.into(), keys.into()])).await?;
     Ok(())
-}
-
-/// What Postgres calls the error (SQLSTATE), if it is Postgres that answered.
-pub fn code(error: &DbErr) -> Option<String> {
-    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else { return None };
-    let RuntimeErr::SqlxError(cause) = cause else { return None };
-    Some(cause.as_database_error()?.code()?.into_owned())
-}
-
-/// Why a statement failed that may succeed when it is sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
-    /// The server could not be reached: it is starting, stopping or full, or the connection broke.
-    Away,
-    /// The server could not do it now: another transaction or a lack of resources was in the way.
-    Busy,
-}
-
-impl Passing {
-    /// What this SQLSTATE says; none if the statement would fail again.
-    pub fn of(code: &str) -> Option<Passing> {
-        const AWAY: [&str; 6] = ["08", "53300", "57P01", "57P02", "57P03", "57P05"];
-        const BUSY: [&str; 6] = ["25P03", "40", "53", "55P03", "57", "58"];
-        let is_in = |classes: [&str; 6]| classes.iter().any(|class| code.starts_with(class));
-        if is_in(AWAY) {
-            return Some(Passing::Away);
-        }
-        is_in(BUSY).then_some(Passing::Busy)
-    }
-}
-
-/// Whether the same statement may succeed when it is repeated: the server did not answer, is not there, or
-/// was busy. The outcome of the failed attempt is unknown.
-pub fn is_passing(error: &DbErr) -> bool {
-    match code(error) {
-        Some(code) => Passing::of(&code).is_some(),
-        None => {
-            matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Exec(_) | DbErr::Query(_))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_that_pass_are_told_from_those_that_stay() {
-        for (code, expected) in [
-            ("08006", Some(Passing::Away)),
-            ("53300", Some(Passing::Away)),
-            ("57P01", Some(Passing::Away)),
-            ("53100", Some(Passing::Busy)),
-            ("40P01", Some(Passing::Busy)),
-            ("57014", Some(Passing::Busy)),
-            ("23505", None),
-            ("42P01", None),
-        ] {
-            assert_eq!(Passing::of(code), expected, "{code}");
-        }
-    }
 }

@@ -57,14 +57,14 @@ pub enum Error {
     #[error("{0}")]
     Unavailable(String),
     /// The database refused or is away.
-    #[error("the database said: {0}")]
+    #[error("the database said: {}", crate::db::message(.0))]
     Database(#[source] DbErr),
     /// The artifact store refused or is away.
     #[error("the artifact storage said: {0}")]
     Storage(#[from] object_store::Error),
     /// Anything else; the user sees no details.
     #[error(transparent)]
-    Internal(#[from] anyhow::Error),
+    Internal(anyhow::Error),
 }
 
 /// A result with this crate's error.
@@ -95,27 +95,33 @@ impl From<DbErr> for Error {
                 None => Error::Conflict(detail),
             },
             (_, Some(SqlErr::ForeignKeyConstraintViolation(detail))) => Error::Conflict(detail),
-            _ if is_away(&error) => Error::Unavailable(format!("The database cannot be reached: {error}")),
-            _ => Error::Database(error),
+            _ => match Passing::why(&error) {
+                Some(passing) => Error::Unavailable(passing.describe(&error)),
+                None => Error::Database(error),
+            },
         }
     }
 }
 
-/// Whether a statement failed because the database could not be reached, not because of what it said.
-fn is_away(error: &DbErr) -> bool {
-    let (DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
-        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
-    };
-    let RuntimeErr::SqlxError(cause) = cause else { return false };
-    match &**cause {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
-            true
-        }
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| Passing::of(&code) == Some(Passing::Away))
-        }
-        _ => false,
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Error {
+        let error = match error.downcast::<Error>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
+        let cause = error.chain().find_map(|cause| cause.downcast_ref());
+        let passing = cause.and_then(|cause| Some(Passing::why(cause)?.describe(cause)));
+        passing.map_or(Error::Internal(error), Error::Unavailable)
     }
+}
+
+/// Whether what failed may succeed when it is done again: something that is needed is away, or refuses for
+/// the moment.
+pub fn may_pass(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(Error::Unavailable(_)))
+            || cause.downcast_ref().is_some_and(crate::db::is_passing)
+    })
 }
 
 /// The column whose value another row of the domain has already, by the name that Postgres gives to

@@ -41,7 +41,7 @@ pub mod upload;
 pub mod upload_chunk;
 pub mod user;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, may_pass};
 pub use kind::{Kind, Kinds};
 pub use links::{Href, Links, Prn, Reference};
 pub use pulp::Pulp;

@@ -5,14 +5,19 @@ use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use entities::{Prn, Pulp, Scope, db};
+use entities::{Error, Prn, Pulp, Scope, db};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::queue::backoff::Backoff;
 use crate::{Dispatcher, Origin, Progress, RepositoryType, Task, Tasks};
+
+/// How long the begin of a transaction waits for a database that takes none.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Which claim of which task by which worker: what every fence compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,10 +138,25 @@ impl TaskContext {
     }
 
     /// Begins a transaction that commits only if this claim still holds. Everything a user can see is written
-    /// through one. Keep it short: never across a download.
+    /// through one. Keep it short: never across a download. A database that is away, refuses or takes no
+    /// changes is waited for, two minutes at most.
     pub async fn begin(&self) -> anyhow::Result<FencedTransaction> {
+        let (since, mut backoff) = (Instant::now(), Backoff::default());
+        loop {
+            match self.try_begin().await {
+                Err(error) if entities::may_pass(&error) && since.elapsed() < PATIENCE => {
+                    backoff.pause().await;
+                }
+                begun => return begun,
+            }
+        }
+    }
+
+    async fn try_begin(&self) -> anyhow::Result<FencedTransaction> {
         let txn = db::begin(&self.pulp().db).await?;
-        check_fence(&txn, self.0.claim, "").await?;
+        if check_fence(&txn, self.0.claim, "").await? {
+            return Err(Error::Unavailable("The database takes no changes: it is read-only.".into()).into());
+        }
         Ok(FencedTransaction { txn, claim: self.0.claim })
     }
 
@@ -193,14 +213,15 @@ impl Deref for FencedTransaction {
     }
 }
 
-async fn check_fence(txn: &DatabaseTransaction, claim: Claim, lock: &str) -> anyhow::Result<()> {
+/// Checks that the claim holds. True if the transaction cannot write.
+async fn check_fence(txn: &DatabaseTransaction, claim: Claim, lock: &str) -> anyhow::Result<bool> {
     let sql = format!(
-        "SELECT 1 AS held FROM task
+        "SELECT current_setting('transaction_read_only')::boolean AS read_only FROM task
          WHERE pulp_id = $1 AND worker_id = $2 AND claim_token = $3 AND state::text = 'running'{lock}"
     );
     let row = txn
         .query_one_raw(db::sql(&sql, [claim.task.into(), claim.worker.into(), claim.token.into()]))
         .await?;
-    row.context("This worker lost its claim on the task (canceled, or declared missing).")?;
-    Ok(())
+    let row = row.context("This worker lost its claim on the task (canceled, or declared missing).")?;
+    Ok(row.try_get("", "read_only")?)
 }

@@ -5,7 +5,7 @@
 //! a worker: [`redis_style`], in which a resource manager routes tasks to workers over Redis, and
 //! [`postgres_style`], in which workers claim what is ready in Postgres.
 
-mod backoff;
+pub(crate) mod backoff;
 mod claims;
 pub mod dispatch;
 mod faults;

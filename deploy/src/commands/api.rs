@@ -26,7 +26,10 @@ pub(crate) async fn run(
     let stop = signals::server()?;
     let serve = async {
         let pulp = start::open(settings, plugins, "pulpcore-api").await?;
-        tasking::check_credentials(&pulp.settings).await?;
+        if let Err(error) = tasking::check_credentials(&pulp.settings).await {
+            // Requests are served, and tasks accepted, as while Redis is away.
+            tracing::warn!(error = format!("{error:#}"), "no task will run until Redis is mended");
+        }
         let listeners = server::bind(&options.bind, Bind::local(PORT)).await?;
         let front = Front {
             connections: 1024,

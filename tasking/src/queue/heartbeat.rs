@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use entities::{Settings, db};
+use entities::Settings;
+use entities::db::{self, Passing};
 use rustix::time::{ClockId, clock_gettime};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
@@ -98,6 +99,10 @@ async fn beat_until(
                 return;
             }
             Ok(Err(error)) => {
+                if Passing::why(&error) == Some(Passing::ReadOnly) {
+                    // No process can be reaped there either, and whoever reaps waits anew afterwards.
+                    shared.last.store(sent, Ordering::Release);
+                }
                 if let Some(times) = failing.due() {
                     tracing::warn!(%error, times, "the heartbeat failed; retrying");
                 }

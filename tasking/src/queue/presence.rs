@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use entities::Pulp;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +11,10 @@ use crate::Tasks;
 use crate::queue::process::{ProcessKind, Registration, default_name};
 use crate::queue::repeats::Repeats;
 
-/// Pause after the process could not be made known again.
+/// How long a start waits for the process to be known.
+const START: Duration = Duration::from_secs(2);
+
+/// Pause after the process could not be made known.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long the end of the process may take to be noted.
@@ -24,16 +28,21 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Makes this process known, with the tasks that it may dispatch: they wait for workers that know them.
+    /// Makes this process known, with the tasks that it may dispatch: they wait for workers that know them. A
+    /// database that cannot take its row for the moment is no reason not to serve; it is asked again.
     ///
     /// # Errors
-    /// If the database does not take its row.
+    /// If the database refuses its row for good.
     pub async fn begin(pulp: &Pulp, kind: ProcessKind, tasks: &Tasks) -> anyhow::Result<Presence> {
         let tasks: Vec<&'static str> = tasks.names().collect();
-        let registration = register(pulp, kind, &tasks).await?;
         let end = CancellationToken::new();
-        let kept = tokio::spawn(keep(pulp.clone(), kind, tasks, registration, end.clone()));
-        Ok(Presence { end, kept })
+        let (told, mut first) = oneshot::channel();
+        let kept = tokio::spawn(keep(pulp.clone(), kind, tasks, told, end.clone()));
+        let presence = Presence { end, kept };
+        match tokio::time::timeout(START, &mut first).await {
+            Ok(Ok(Err(error))) if !entities::may_pass(&error) => Err(error),
+            _ => Ok(presence),
+        }
     }
 
     /// Notes that the process ends.
@@ -54,30 +63,34 @@ async fn register(pulp: &Pulp, kind: ProcessKind, tasks: &[&str]) -> anyhow::Res
     Registration::start(pulp, kind, &default_name(), tasks, ttl).await
 }
 
+/// Keeps the process registered until `end`. Tells what came of the first attempt.
 async fn keep(
     pulp: Pulp,
     kind: ProcessKind,
     tasks: Vec<&'static str>,
-    mut registration: Registration,
+    told: oneshot::Sender<anyhow::Result<()>>,
     end: CancellationToken,
 ) {
+    let mut told = Some(told);
     loop {
-        tokio::select! {
-            () = end.cancelled() => break,
-            () = registration.gone().cancelled() => tracing::warn!("this process was declared missing; re-registering"),
-        }
         let failing = Repeats::default();
-        registration = loop {
-            match register(&pulp, kind, &tasks).await {
+        let registration = loop {
+            let registered = tokio::select! {
+                () = end.cancelled() => return,
+                registered = register(&pulp, kind, &tasks) => registered,
+            };
+            let error = match registered {
                 Ok(registration) => break registration,
-                Err(error) => {
-                    if let Some(times) = failing.due() {
-                        tracing::warn!(
-                            error = format!("{error:#}"),
-                            times,
-                            "cannot register this process; retrying"
-                        );
-                    }
+                Err(error) => error,
+            };
+            if let Some(times) = failing.due() {
+                tracing::warn!(error = format!("{error:#}"), times, "cannot register this process; retrying");
+            }
+            if let Some(told) = told.take() {
+                let lasts = !entities::may_pass(&error);
+                let _ = told.send(Err(error));
+                if lasts {
+                    return;
                 }
             }
             tokio::select! {
@@ -85,8 +98,19 @@ async fn keep(
                 () = tokio::time::sleep(PAUSE) => {}
             }
         };
-    }
-    if let Err(error) = registration.stop().await {
-        tracing::warn!(%error, "cannot record that this process stops; it will be reaped");
+        if let Some(told) = told.take() {
+            let _ = told.send(Ok(()));
+        }
+        tokio::select! {
+            () = end.cancelled() => {
+                if let Err(error) = registration.stop().await {
+                    tracing::warn!(%error, "cannot record that this process stops; it will be reaped");
+                }
+                return;
+            }
+            () = registration.gone().cancelled() => {
+                tracing::warn!("this process was declared missing; re-registering");
+            }
+        }
     }
 }

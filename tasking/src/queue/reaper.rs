@@ -36,8 +36,10 @@ pub(crate) enum Watched {
     Only(Uuid),
 }
 
-/// The beats of live processes, or of the one that is given.
-const BEATS: &str = "SELECT pulp_id, kind, counter FROM process JOIN process_beat ON process_id = pulp_id
+/// The beats of live processes, or of the one that is given, and whether there can be any: a server that takes
+/// no changes takes no beats.
+const BEATS: &str = "SELECT pulp_id, kind, counter, current_setting('transaction_read_only')::boolean
+                     FROM process JOIN process_beat ON process_id = pulp_id
                      WHERE gone_at IS NULL AND ($1::uuid IS NULL OR pulp_id = $1)";
 
 /// Ends the sessions of a process.
@@ -154,13 +156,16 @@ async fn look(
         Watched::All => None,
         Watched::Only(process) => Some(process),
     };
-    let beats: Vec<(Uuid, String, i64)> = rows::tuples(db, db::sql(BEATS, [only.into()])).await?;
+    let beats: Vec<(Uuid, String, i64, bool)> = rows::tuples(db, db::sql(BEATS, [only.into()])).await?;
+    if beats.iter().any(|(.., read_only)| *read_only) {
+        return Err(DbErr::Custom("the database takes no changes: it is read-only".to_owned()));
+    }
     let ttl = |kind: &str| match kind {
         "api" => settings.api_app_ttl,
         "content" => settings.content_app_ttl,
         _ => settings.worker_ttl,
     };
-    let beats: Vec<_> = beats.iter().map(|(id, kind, counter)| (*id, *counter, ttl(kind))).collect();
+    let beats: Vec<_> = beats.iter().map(|(id, kind, counter, _)| (*id, *counter, ttl(kind))).collect();
     let silent = observer.look(Instant::now(), interval, &beats);
     let mut any = false;
     for (process, counter) in silent {

@@ -8,8 +8,7 @@ mod slot;
 
 use std::sync::Arc;
 
-use entities::{Error, Pulp, db};
-use sea_orm::DbErr;
+use entities::Pulp;
 
 use crate::queue::backoff::Backoff;
 use crate::queue::process;
@@ -76,7 +75,7 @@ pub async fn run(pulp: Pulp, tasks: Tasks, options: WorkerOptions, shutdown: Shu
         };
         let worker_loop = match worker_loop {
             Ok(worker_loop) => worker_loop,
-            Err(error) if is_passing(&error) => {
+            Err(error) if entities::may_pass(&error) => {
                 if let Some(times) = failing.due() {
                     tracing::warn!(error = format!("{error:#}"), times, "the worker cannot start; retrying");
                 }
@@ -123,13 +122,5 @@ async fn begin<'a>(
             WorkerLoop::Orders(Box::new(RedisLoop::begin(pulp, tasks, redis, options, name, shutdown).await?))
         }
         None => WorkerLoop::Rows(Box::new(PostgresLoop::begin(pulp, tasks, options, name, shutdown).await?)),
-    })
-}
-
-/// Whether the database is away for the moment, and it is no use to die of that.
-fn is_passing(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        matches!(cause.downcast_ref(), Some(Error::Unavailable(_)))
-            || cause.downcast_ref::<DbErr>().is_some_and(db::is_passing)
     })
 }
