@@ -1,8 +1,19 @@
 //! How the command tells what went wrong: a line per cause, no backtraces.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the standard error output may take: whoever should read it may not do so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Prints an error to the standard error output.
 pub(crate) fn print(error: &anyhow::Error) {
-    eprintln!("{}", lines(error));
+    let (text, (done, printed)) = (lines(error), mpsc::channel());
+    std::thread::spawn(move || {
+        eprintln!("{text}");
+        let _ = done.send(());
+    });
+    let _ = printed.recv_timeout(PATIENCE);
 }
 
 /// The error and its causes. A cause whose text the line before it already holds is left out.

@@ -91,7 +91,7 @@ where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
     let loaded = entities::settings::load()?;
-    logging::start(&loaded.settings)?;
+    let _guard = logging::start(&loaded.settings)?;
     for warning in &loaded.warnings {
         tracing::warn!("settings: {warning}");
     }

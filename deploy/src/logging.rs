@@ -2,6 +2,8 @@
 //!
 //! Both carry the time and the correlation id (R33), which is the field `cid` of a span around the event.
 
+mod output;
+
 use std::fmt;
 
 use anyhow::Context as _;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -21,19 +24,26 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Modules that are too verbose at level INFO; `LOG_LEVEL` can override them.
 const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
 
-/// Starts logging for the rest of the process.
+/// Starts logging, until the guard is dropped, which writes what was not written yet.
 ///
 /// # Errors
 /// If `LOG_LEVEL` cannot be parsed.
-pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn start(settings: &Settings) -> anyhow::Result<WorkerGuard> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log_level)).with_context(|| {
         format!("LOG_LEVEL is not a filter (write `info`, or `info,tasking=debug`): {}", settings.log_level)
     })?;
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .event_format(Lines(settings.log_format));
+    let (writer, guard) = output::open(settings.log_format)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Lines(settings.log_format));
     tracing_subscriber::registry().with(filter).with(Correlation).with(lines).try_init()?;
-    Ok(())
+    std::panic::set_hook(Box::new(report_panic));
+    Ok(guard)
+}
+
+/// Logs a panic in one line, with its place. The library's own report would wait for the reader of the log.
+fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let message = info.payload_as_str().unwrap_or("no message");
+    tracing::error!(place, "panicked: {message}");
 }
 
 /// Remembers the correlation id of spans.

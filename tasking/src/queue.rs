@@ -17,6 +17,7 @@ mod notifier;
 mod postgres_style;
 pub mod presence;
 pub mod process;
+mod pulse;
 mod reaper;
 pub(crate) mod redis_style;
 mod repeats;

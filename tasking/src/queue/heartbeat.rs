@@ -1,7 +1,8 @@
 //! The heartbeat of a process, on a thread and a database connection of their own.
 //!
-//! Neither a busy runtime nor a used up pool holds a beat back. A beat is not worth a disk flush, so its
-//! session runs with `synchronous_commit = off`.
+//! Neither a busy runtime nor a used up pool holds a beat back; a runtime that stands still does, and after a
+//! while the thread ends the process. A beat is not worth a disk flush, so its session runs with
+//! `synchronous_commit = off`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::queue::pulse::{Pulse, Verdict, Watch};
 use crate::queue::repeats::Repeats;
 
 /// One beat of the process `$1`; changes no row once it is reaped.
@@ -28,6 +30,7 @@ pub(crate) struct Heartbeat {
     shared: Arc<Shared>,
     /// Dropped, or fired, ends the thread.
     stop: CancellationToken,
+    _pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -39,20 +42,22 @@ struct Shared {
 }
 
 impl Heartbeat {
-    /// Starts to beat for the process `id`, whose row is there already.
-    pub(crate) fn start(settings: &Arc<Settings>, id: Uuid, interval: Duration) -> anyhow::Result<Heartbeat> {
+    /// Starts to beat for the process `id`, whose row is there already, and which is reaped after `ttl` without
+    /// a beat. It vouches for the runtime in which this is called.
+    pub(crate) fn start(settings: &Arc<Settings>, id: Uuid, ttl: Duration) -> anyhow::Result<Heartbeat> {
         let shared = Arc::new(Shared { last: AtomicU64::new(now()), gone: CancellationToken::new() });
         let stop = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime of the heartbeat")?;
-        let body = beat_until(stop.clone(), settings.clone(), id, interval, shared.clone());
+        let pulse = Pulse::start();
+        let body = beat_until(stop.clone(), settings.clone(), id, ttl, shared.clone(), pulse.watch(ttl));
         std::thread::Builder::new()
             .name("heartbeat".to_owned())
             .spawn(move || runtime.block_on(body))
             .context("cannot start the thread of the heartbeat")?;
-        Ok(Heartbeat { shared, stop })
+        Ok(Heartbeat { shared, stop, _pulse: pulse })
     }
 
     /// How long ago the last successful beat was sent; counts the time the machine was suspended.
@@ -76,14 +81,32 @@ async fn beat_until(
     stop: CancellationToken,
     settings: Arc<Settings>,
     id: Uuid,
-    interval: Duration,
+    ttl: Duration,
     shared: Arc<Shared>,
+    mut watch: Watch,
 ) {
+    let interval = beat_interval(ttl);
     let patience = interval.max(Duration::from_secs(1));
     let mut connection = None;
     let failing = Repeats::default();
+    let (mut looked, mut still) = (now(), false);
     loop {
         let sent = now();
+        let verdict = watch.look(Duration::from_millis(sent.saturating_sub(looked)));
+        looked = sent;
+        if verdict != Verdict::Beats {
+            if verdict == Verdict::Hangs {
+                end_hung_process();
+            }
+            if !std::mem::replace(&mut still, true) {
+                tracing::error!("this process does nothing any more; its heartbeat stops");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => continue,
+            }
+        }
+        still = false;
         let opened = connection.is_some();
         let beaten = tokio::select! {
             () = stop.cancelled() => return,
@@ -124,6 +147,14 @@ async fn beat_until(
             () = tokio::time::sleep(interval.saturating_sub(spent).max(interval / 4)) => {}
         }
     }
+}
+
+/// Ends this process at once: no thread of its runtime could do it, nor what is done at an ordinary end.
+fn end_hung_process() {
+    tracing::error!("this process hangs; it is ended");
+    // For the line above to be written.
+    std::thread::sleep(Duration::from_millis(200));
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
 /// One beat; false if the process is reaped.

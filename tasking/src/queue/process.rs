@@ -99,7 +99,7 @@ impl Registration {
 
     /// Begins to beat for a row that is there already.
     pub(crate) fn adopt(pulp: &Pulp, id: Uuid, ttl: Duration) -> anyhow::Result<Registration> {
-        let heartbeat = Heartbeat::start(&pulp.settings, id, beat_interval(ttl))?;
+        let heartbeat = Heartbeat::start(&pulp.settings, id, ttl)?;
         Ok(Registration { id, db: pulp.db.clone(), heartbeat })
     }
 

@@ -87,7 +87,7 @@ impl Drop for Servers {
     }
 }
 
-fn settings_at(directory: &Path) -> Settings {
+pub fn settings_at(directory: &Path) -> Settings {
     let key = directory.join("key");
     if !key.exists() {
         std::fs::write(&key, entities::secret::Keyring::generate()).unwrap();

@@ -16,6 +16,7 @@ pub fn all() -> Tasks {
         .with::<Panic>()
         .with::<Blocking>()
         .with::<Deaf>()
+        .with::<Freeze>()
         .with::<Fertile>()
         .and(tasking::tasks::core())
 }
@@ -183,4 +184,25 @@ impl Task for Deaf {
 
 pub fn prn(name: &str) -> Prn {
     serde_json::from_value(serde_json::Value::from(format!("prn:test.resource:{name}"))).unwrap()
+}
+
+/// Blocks every thread of the runtime for a minute.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Freeze {}
+
+impl Task for Freeze {
+    const NAME: &'static str = "test.freeze";
+
+    fn resources(&self) -> Resources {
+        Resources::default()
+    }
+
+    async fn run(self, _cx: TaskContext) -> anyhow::Result<()> {
+        let minute = Duration::from_secs(60);
+        for _ in 0..16 {
+            tokio::spawn(async move { std::thread::sleep(minute) });
+        }
+        std::thread::sleep(minute);
+        Ok(())
+    }
 }
