@@ -1,5 +1,4 @@
 //! A worker that hangs does not beat, and ends itself.
-#![expect(clippy::unwrap_used, reason = "a test's helper ends the test")]
 
 mod support;
 
