@@ -51,7 +51,9 @@ pub(crate) async fn respond(cx: &Context, pulled: Pulled<'_>, parse: Parse) -> R
     match upstream::respond(cx, download).await {
         Ok(response) => Ok(Some(response)),
         Err(Unusable::Download(error)) if is_absent(&error.failure) => Ok(None),
-        Err(reason) => Err(Error::Unavailable(format!("cannot fetch {url}: {reason}"))),
+        Err(reason) => {
+            Err(Error::Unavailable(format!("cannot fetch {}: {reason}", tasking::download::shown(url))))
+        }
     }
 }
 

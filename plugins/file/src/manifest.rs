@@ -29,7 +29,7 @@ impl Entry {
     /// # Errors
     /// Says what is wrong with the line, without its number.
     pub fn parse(line: &str) -> anyhow::Result<Option<Entry>> {
-        let line = line.trim();
+        let line = trim(line);
         if line.is_empty() || line.starts_with('#') {
             return Ok(None);
         }
@@ -44,7 +44,7 @@ impl Entry {
             sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()),
             "{sha256:?} is not a SHA-256"
         );
-        let relative_path = path.trim().to_owned();
+        let relative_path = beside(trim(path)).to_owned();
         check_path(&relative_path)?;
         Ok(Some(Entry { relative_path, sha256, size }))
     }
@@ -55,6 +55,19 @@ impl Entry {
     }
 }
 
+/// Without ASCII white space at the ends; any other is part of a name.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|letter: char| letter.is_ascii_whitespace())
+}
+
+/// A path as `find` writes it, from the directory itself.
+fn beside(mut path: &str) -> &str {
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest.trim_start_matches('/');
+    }
+    path
+}
+
 /// The entries of a manifest, as its bytes come. A line that cannot be read is an error that names it.
 pub fn entries<E>(
     bytes: BoxStream<'static, Result<Bytes, E>>,
@@ -63,7 +76,7 @@ pub fn entries<E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let url = url.to_owned();
+    let url = tasking::download::shown(url);
     let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
     FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE)).enumerate().filter_map(
         move |(index, line)| {
@@ -94,6 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn paths_may_begin_where_the_manifest_is() {
+        let path = |path: &str| {
+            let entry = Entry::parse(&format!("{path},{SHA256},3")).unwrap().unwrap();
+            entry.relative_path
+        };
+        for (given, expected) in [
+            ("./a", "a"),
+            ("././a/b", "a/b"),
+            (".//a", "a"),
+            (".a", ".a"),
+            (" a ", "a"),
+            ("a\u{a0}", "a\u{a0}"),
+        ] {
+            assert_eq!(path(given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
     fn what_is_malformed_is_refused() {
         let lines = [
             "a".to_owned(),
@@ -103,6 +134,8 @@ mod tests {
             format!("a,{SHA256},18446744073709551615"),
             "a,short,1".to_owned(),
             format!(",{SHA256},1"),
+            format!("./,{SHA256},1"),
+            format!("./../a,{SHA256},1"),
             format!("/a,{SHA256},1"),
             format!("a/../b,{SHA256},1"),
             format!("a//b,{SHA256},1"),

@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use entities::remote;
 use entities::secret::Keyring;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Certificate, ClientBuilder, Identity, Proxy};
+use reqwest::{ClientBuilder, Identity, Proxy};
+use serde_json::Value;
+use url::Url;
+
+use super::request::Connections;
+use super::{certificates, tls};
 
 /// Timeout of connecting and of each read where the remote does not say (D07).
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Redirects that are followed.
-const REDIRECTS: usize = 10;
+/// The longest timeout; what is more has the same effect.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Header lines of a response that are read.
+const HEADER_LINES: usize = 1024;
+
+/// Schemes of proxies. With any other the library would ask the upstream itself.
+pub const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// User name and password of HTTP Basic authentication.
 #[derive(Clone)]
@@ -32,30 +43,45 @@ pub(super) fn credentials(keyring: &Keyring, remote: &remote::Model) -> anyhow::
     pair(keyring, remote.username.as_deref(), remote.password.as_deref())
 }
 
-pub(super) fn build(keyring: &Keyring, remote: &remote::Model) -> anyhow::Result<reqwest::Client> {
+pub(super) fn build(
+    keyring: &Keyring,
+    remote: &remote::Model,
+    connections: Connections,
+) -> anyhow::Result<reqwest::Client> {
     let connect = remote.sock_connect_timeout.or(remote.connect_timeout);
     let mut builder = ClientBuilder::new()
-        .connect_timeout(seconds(connect))
-        .read_timeout(seconds(remote.sock_read_timeout))
-        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
-        .default_headers(headers(remote)?)
+        .connect_timeout(seconds(connect).unwrap_or(TIMEOUT))
+        .read_timeout(seconds(remote.sock_read_timeout).unwrap_or(TIMEOUT))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .user_agent(user_agent(remote)?)
+        .http1_max_headers(HEADER_LINES)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .no_proxy();
-    if !remote.tls_validation {
-        builder = builder.danger_accept_invalid_certs(true);
+    if connections == Connections::New {
+        builder = builder.pool_max_idle_per_host(0);
     }
-    if let Some(pem) = &remote.ca_cert {
-        let certificates =
-            Certificate::from_pem_bundle(pem.as_bytes()).context("ca_cert is not a PEM certificate")?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some(certificate) = &remote.client_cert {
-        let key = remote.client_key.as_deref().map(|token| keyring.decrypt(token)).transpose()?;
-        let pem = format!("{certificate}\n{}", key.unwrap_or_default());
-        let identity =
-            Identity::from_pem(pem.as_bytes()).context("client_cert and client_key cannot be used")?;
-        builder = builder.identity(identity);
+    let key = remote.client_key.as_deref().map(|token| keyring.decrypt(token)).transpose()?;
+    let key = key.unwrap_or_default();
+    match (&remote.ca_cert, remote.tls_validation) {
+        (Some(pem), true) => {
+            let trusted = certificates::parse(pem).context("ca_cert cannot be used")?;
+            let own = remote.client_cert.as_deref().map(|certificate| (certificate, key.as_str()));
+            builder = builder.tls_backend_preconfigured(tls::config(trusted, own)?);
+        }
+        (_, validation) => {
+            builder = builder.tls_danger_accept_invalid_certs(!validation);
+            if let Some(certificate) = &remote.client_cert {
+                let pem = format!("{certificate}\n{key}");
+                let identity = Identity::from_pem(pem.as_bytes())
+                    .context("client_cert and client_key cannot be used")?;
+                builder = builder.identity(identity);
+            }
+        }
     }
     if let Some(url) = &remote.proxy_url {
+        let scheme = Url::parse(url).context("proxy_url is not a URL")?.scheme().to_owned();
+        ensure!(PROXY_SCHEMES.contains(&scheme.as_str()), "proxy_url has the scheme {scheme}, of no proxy");
         let mut proxy = Proxy::all(url).context("proxy_url is not a URL")?;
         let login = pair(keyring, remote.proxy_username.as_deref(), remote.proxy_password.as_deref())?;
         if let Some(login) = login {
@@ -77,26 +103,55 @@ fn pair(
     Ok(Some(Credentials { username: keyring.decrypt(username)?, password: keyring.decrypt(password)? }))
 }
 
-fn seconds(value: Option<f64>) -> Duration {
-    value.filter(|value| *value > 0.0).map_or(TIMEOUT, Duration::from_secs_f64)
+/// A time-out of a remote; none if it sets none.
+pub(super) fn seconds(value: Option<f64>) -> Option<Duration> {
+    let value = value.filter(|value| *value > 0.0)?;
+    Some(Duration::try_from_secs_f64(value).map_or(LONGEST, |duration| duration.min(LONGEST)))
 }
 
-/// The remote's headers, a list of maps; a `User-Agent` among them is appended to our own (D08).
-fn headers(remote: &remote::Model) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
+/// Our own name; a `User-Agent` among the remote's headers is appended to it (D08).
+fn user_agent(remote: &remote::Model) -> anyhow::Result<HeaderValue> {
     let mut agent = format!("pulpcore/{}", entities::API_LEVEL);
-    let maps = remote.headers.as_ref().and_then(|headers| headers.as_array()).map_or(&[][..], Vec::as_slice);
-    for (name, value) in maps.iter().filter_map(|map| map.as_object()).flatten() {
-        let value = value.as_str().with_context(|| format!("the header {name} of the remote is not text"))?;
-        let name: HeaderName = name.parse().with_context(|| format!("{name:?} is not a header name"))?;
-        if name == USER_AGENT {
-            agent = format!("{agent}, {value}");
-        } else {
-            let value =
-                HeaderValue::from_str(value).with_context(|| format!("the header {name} cannot be sent"))?;
-            headers.append(name, value);
+    for (name, value) in pairs(remote) {
+        if name.eq_ignore_ascii_case(USER_AGENT.as_str()) {
+            agent = format!("{agent}, {}", text(name, value)?);
         }
     }
-    headers.insert(USER_AGENT, HeaderValue::from_str(&agent).context("the User-Agent cannot be sent")?);
+    HeaderValue::from_str(&agent).context("the User-Agent cannot be sent")
+}
+
+/// The remote's other headers.
+pub(super) fn headers(remote: &remote::Model) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs(remote).filter(|(name, _)| !name.eq_ignore_ascii_case(USER_AGENT.as_str())) {
+        let value = HeaderValue::from_str(text(name, value)?)
+            .with_context(|| format!("the header {name} cannot be sent"))?;
+        let name: HeaderName = name.parse().with_context(|| format!("{name:?} is not a header name"))?;
+        headers.append(name, value);
+    }
     Ok(headers)
+}
+
+/// The headers of a remote, which are a list of maps.
+fn pairs(remote: &remote::Model) -> impl Iterator<Item = (&String, &Value)> {
+    let maps = remote.headers.as_ref().and_then(|headers| headers.as_array()).map_or(&[][..], Vec::as_slice);
+    maps.iter().filter_map(|map| map.as_object()).flatten()
+}
+
+fn text<'a>(name: &str, value: &'a Value) -> anyhow::Result<&'a str> {
+    value.as_str().with_context(|| format!("the header {name} of the remote is not text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_is_too_large_for_a_timeout() {
+        assert_eq!(seconds(Some(1.5)), Some(Duration::from_millis(1500)));
+        assert_eq!((seconds(None), seconds(Some(0.0)), seconds(Some(f64::NAN))), (None, None, None));
+        for value in [1e9, 1e300, f64::INFINITY, f64::MAX] {
+            assert_eq!(seconds(Some(value)), Some(LONGEST), "{value}");
+        }
+    }
 }

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use entities::{Settings, storage};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::HeaderMap;
+use rustix::fs::OFlags;
 use tokio_util::io::ReaderStream;
+use url::Url;
 
 use super::{Body, DownloadError, Failure};
 
-pub(super) async fn open(settings: &Settings, url: &str, path: &str) -> Result<Body, DownloadError> {
-    let error = |message: String| DownloadError { url: url.to_owned(), failure: Failure::Local(message) };
-    let path: PathBuf = url::Url::parse(url)
-        .ok()
-        .and_then(|url| url.to_file_path().ok())
-        .ok_or_else(|| error(format!("{path} is not an absolute path")))?;
+pub(super) async fn open(settings: &Settings, url: &str, parsed: &Url) -> Result<Body, DownloadError> {
+    let error = |message: String| DownloadError::new(url, Failure::Local(message));
+    let path: PathBuf =
+        parsed.to_file_path().map_err(|()| error(format!("{} is not an absolute path", parsed.path())))?;
     let allowed = settings.allowed_import_paths.clone();
     let (inside, path) = tokio::task::spawn_blocking(move || (storage::is_inside(&path, &allowed), path))
         .await
@@ -22,7 +22,10 @@ pub(super) async fn open(settings: &Settings, url: &str, path: &str) -> Result<B
     if !inside {
         return Err(error("there is no such file inside ALLOWED_IMPORT_PATHS".into()));
     }
-    let file = tokio::fs::File::open(&path).await.map_err(|cause| error(cause.to_string()))?;
+    // Opening a pipe would wait for its other end.
+    let nonblocking = OFlags::NONBLOCK.bits() as i32;
+    let opened = tokio::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).await;
+    let file = opened.map_err(|cause| error(cause.to_string()))?;
     let metadata = file.metadata().await.map_err(|cause| error(cause.to_string()))?;
     if !metadata.is_file() {
         return Err(error("it is not a regular file".into()));
@@ -30,12 +33,10 @@ pub(super) async fn open(settings: &Settings, url: &str, path: &str) -> Result<B
     let url = url.to_owned();
     Ok(Body {
         headers: HeaderMap::new(),
+        coding: None,
         length: Some(metadata.len()),
         stream: ReaderStream::with_capacity(file, 64 * 1024)
-            .map_err(move |cause| DownloadError {
-                url: url.clone(),
-                failure: Failure::Local(cause.to_string()),
-            })
+            .map_err(move |cause| DownloadError::new(&url, Failure::Local(cause.to_string())))
             .boxed(),
     })
 }

@@ -99,7 +99,7 @@ fn unit(manifest: &Url, entry: Entry) -> anyhow::Result<Unit> {
 
 async fn download_manifest(cx: &TaskContext, pipeline: &Pipeline) -> anyhow::Result<Staged> {
     let mut progress = cx.progress("Downloading Metadata", "sync.downloading.metadata", Some(1)).await?;
-    let manifest = pipeline.downloader().fetch(&pipeline.remote().url, &Expected::default()).await?;
+    let manifest = pipeline.downloader().fetch_metadata(&pipeline.remote().url).await?;
     progress.advance(1).await?;
     progress.finish().await?;
     Ok(manifest)
