@@ -10,6 +10,8 @@ mod find;
 pub(crate) mod postgres;
 mod redis;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -133,4 +135,16 @@ async fn failure(child: Option<&Child>) -> anyhow::Error {
         Some(child) => child.obituary(child.ended().await),
         None => std::future::pending().await,
     }
+}
+
+/// A program without the settings of Pulp, some of which are secret, and without the variables of Postgres's clients.
+fn without_settings(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("PG") || text.starts_with("PULP_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }

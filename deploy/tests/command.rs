@@ -83,6 +83,9 @@ fn the_api_document_needs_nothing() {
 #[test]
 fn links_act_as_their_role_and_take_the_flags_of_pulp() {
     let directory = TempDir::new().unwrap();
+    // As `openssl rand -base64 32` writes it.
+    let key = directory.path().join("key");
+    std::fs::write(&key, "+/+/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
     for (name, arguments, role) in [
         (
             "pulpcore-api",
@@ -103,6 +106,7 @@ fn links_act_as_their_role_and_take_the_flags_of_pulp() {
             .env("PULP_DATABASES__default__OPTIONS__sslrootcert", "/nowhere/ca.pem")
             .env("PULP_DATABASES__default__OPTIONS__sslmode", "verify-full")
             .env("PULP_DATABASES__default__HOST", "host name")
+            .env("PULP_DB_ENCRYPTION_KEY", &key)
             .output()
             .unwrap();
         let lines = complaint(&output);
@@ -137,5 +141,36 @@ fn log_lines_are_text_or_json() {
 #[test]
 fn a_filter_that_is_none_names_its_setting() {
     let output = pulpcore(&["migrate"]).env("PULP_LOG_LEVEL", "a=b=c").output().unwrap();
-    assert!(complaint(&output).starts_with("error: LOG_LEVEL is not a filter"));
+    assert!(
+        complaint(&output)
+            .starts_with("error: LOG_LEVEL (environment variable PULP_LOG_LEVEL) must be error, warn, info")
+    );
+}
+
+#[test]
+fn whatever_prepares_an_installation_looks_at_the_key_file() {
+    for arguments in [&["migrate"][..], &["reset-admin-password", "--password", "x"]] {
+        let output = pulpcore(arguments).env("PULP_DB_ENCRYPTION_KEY", "/nowhere/key").output().unwrap();
+        let told = complaint(&output);
+        assert!(told.contains("cannot read the key file /nowhere/key"), "{told}");
+    }
+}
+
+#[test]
+fn settings_that_would_protect_stop_the_start() {
+    for (name, value, change) in [
+        (
+            "PULP_STORAGES",
+            r#"{"default": {"BACKEND": "storages.backends.s3.S3Storage"}}"#,
+            "where bytes are kept",
+        ),
+        ("PULP_AUTHENTICATION_BACKENDS", r#"["a.B"]"#, "who may come in"),
+        ("PULP_DOMAIN_ENABLED", "true", "which URLs exist"),
+    ] {
+        let output = pulpcore(&["migrate"]).env(name, value).output().unwrap();
+        let told = complaint(&output);
+        assert!(told.starts_with("error: ") && told.contains(change), "{told}");
+    }
+    let output = pulpcore(&["diffsettings"]).env("PULP_DOMAIN_ENABLED", "false").output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
 }

@@ -14,8 +14,9 @@ use support::{Running, data_directory, processes_of, pulpcore, signal, wait_for}
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn start(data: &Path) -> (Running, serde_json::Value) {
-    let (running, stdout) =
-        Running::start(pulpcore().arg("services").arg("--data").arg(data).arg("--no-fsync"));
+    let (running, stdout) = Running::start(
+        pulpcore().env("PULP_SECRET_KEY", "secret").arg("services").arg("--data").arg(data).arg("--no-fsync"),
+    );
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     (running, serde_json::from_str(&line).expect("one line of JSON"))
@@ -47,6 +48,9 @@ async fn they_answer_keep_data_and_leave_nobody_behind() {
         answer_of(database, "WITH made AS (SELECT lo_create(4711) AS o) SELECT o::int8 FROM made").await,
         4711
     );
+
+    let environment = std::fs::read(format!("/proc/{}/environ", addresses["redis_pid"])).unwrap();
+    assert!(!String::from_utf8_lossy(&environment).contains("PULP_"), "Redis knows settings");
 
     first.close_stdin();
     assert!(first.wait().success());

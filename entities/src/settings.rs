@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod document;
 mod known;
+mod refused;
 mod sentinel;
 mod show;
 mod sources;

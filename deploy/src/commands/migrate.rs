@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use entities::Settings;
+use entities::secret::Keyring;
 use migration::Applied;
 
 use crate::database;
@@ -11,6 +12,8 @@ use crate::plugins::Plugins;
 
 /// Applies what is missing. Runs of it at the same time wait for each other.
 pub(crate) async fn run(settings: Arc<Settings>, plugins: Plugins) -> anyhow::Result<ExitCode> {
+    // Whoever migrates wants to start the services next.
+    Keyring::load(&settings.db_encryption_key)?;
     let db = database::open(&settings).await?;
     let applied = plugins.migrator().apply(&db).await?;
     super::print(&told(&applied))?;

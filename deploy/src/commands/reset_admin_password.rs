@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use entities::secret::Keyring;
 use entities::{Settings, db, password};
 use rand::Rng;
 use sea_orm::ConnectionTrait;
@@ -22,6 +23,7 @@ pub(crate) async fn run(
     plugins: Plugins,
     options: ResetAdminPassword,
 ) -> anyhow::Result<ExitCode> {
+    Keyring::load(&settings.db_encryption_key)?;
     let random = options.random;
     let password = match options.password {
         Some(password) => password,

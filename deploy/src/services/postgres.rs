@@ -108,16 +108,10 @@ async fn create(
     std::fs::rename(&unfinished, data).with_context(|| format!("cannot create {}", data.display()))
 }
 
-/// `program` as the right account, in a folder it can enter, without the variables of Postgres's clients.
+/// `program` as the right account, in a folder it can enter.
 fn program(directory: &DataDirectory, program: &Path) -> Command {
-    let mut command = Command::new(program);
+    let mut command = super::without_settings(program);
     command.current_dir(directory.path());
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        if name_text.starts_with("PG") || name_text.starts_with("PULP_") {
-            command.env_remove(&name);
-        }
-    }
     if let Some(account) = directory.account() {
         account.apply(&mut command);
     }

@@ -1,7 +1,6 @@
 //! The private Redis: started, waited for. It writes nothing to disk.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -44,7 +43,7 @@ pub(crate) fn url(directory: &DataDirectory) -> String {
 
 /// Starts the server and waits until it answers.
 pub(crate) async fn start(supervisor: &Supervisor, directory: &DataDirectory) -> anyhow::Result<Child> {
-    let mut command = Command::new(find::redis()?);
+    let mut command = super::without_settings(&find::redis()?);
     command.arg("--unixsocket").arg(socket(directory)).args(ARGUMENTS).current_dir(directory.sockets());
     let part = Part {
         name: "redis".into(),

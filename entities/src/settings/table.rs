@@ -230,7 +230,7 @@ pub const TABLE: &[Setting] = &[
     row("LOG_FORMAT", Type::Choice(&["text", "json"]), Text("text"), "The format of log lines."),
     row(
         "LOG_LEVEL",
-        Type::Text,
+        Type::LogLevel,
         Text("info"),
         "The log level: error, warn, info, debug or trace, overall or per module, as in `info,tasking=debug`.",
     ),

@@ -221,7 +221,7 @@ fn secrets_are_never_shown() {
         ("PULP_DATABASES__default__PASSWORD", "hush"),
         ("PULP_REDIS_PASSWORD", "redis://hush"),
         ("PULP_REDIS_URL", "redis://user:hush@host:1/0?password=hush"),
-        ("PULP_AWS_SECRET_ACCESS_KEY", "hush"),
+        ("PULP_KAFKA_SASL_PASSWORD", "hush"),
         ("PULP_STORAGES", r#"{"default": {"key": "hush"}}"#),
     ];
     let loaded = load_with(&[], &variables).unwrap();

@@ -39,6 +39,8 @@ pub enum Type {
     Origin,
     /// The path of a URL; starts and ends with a slash.
     UrlPath,
+    /// A log level, overall or per module.
+    LogLevel,
     /// Names of digest algorithms, sha256 among them.
     Checksums,
     /// Nested settings.
@@ -60,6 +62,9 @@ impl Type {
             Type::Hosts => r#"a list of hosts with ports, as in ["one:26379", "two:26379"]"#.to_owned(),
             Type::Origin => "a scheme and a host, as in https://pulp.example.com".to_owned(),
             Type::UrlPath => "a path that starts and ends with a slash, as in /pulp/content/".to_owned(),
+            Type::LogLevel => "error, warn, info, debug, trace or off, overall or per module as in \
+                               info,tasking=debug (WARNING and CRITICAL stand for warn and error)"
+                .to_owned(),
             Type::Checksums => {
                 let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
                 format!("a list with sha256 and others of {}", names.join(", "))
@@ -95,6 +100,7 @@ impl Type {
             Type::UrlPath => {
                 value.as_str().filter(|path| path.starts_with('/') && path.ends_with('/')).map(Value::from)
             }
+            Type::LogLevel => log_level(value.as_str()?).map(Value::from),
             Type::Checksums => {
                 let known = |name: &str| Algorithm::ALL.iter().any(|algorithm| algorithm.as_str() == name);
                 all(value, known)
@@ -180,8 +186,57 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, u16)> {
     Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| !host.is_empty())
 }
 
+/// Levels in the words of `tracing`, in lower case. A module without a level would stand for itself alone, and silence
+/// all others.
+fn log_level(text: &str) -> Option<String> {
+    let directives = text.split(',').map(|directive| match directive.trim().rsplit_once('=') {
+        None => level(directive.trim()).map(str::to_owned),
+        Some((module, word)) => {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "_-:[]{}".contains(c);
+            let is_module = !module.is_empty() && module.chars().all(is_name);
+            level(word).filter(|_| is_module).map(|level| format!("{module}={level}"))
+        }
+    });
+    directives.collect::<Option<Vec<String>>>().map(|directives| directives.join(","))
+}
+
+fn level(word: &str) -> Option<&'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "error" | "critical" | "fatal" => Some("error"),
+        "warn" | "warning" => Some("warn"),
+        "info" => Some("info"),
+        "debug" => Some("debug"),
+        "trace" => Some("trace"),
+        "off" => Some("off"),
+        _ => None,
+    }
+}
+
 fn origin(text: &str) -> Option<&str> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?.trim_end_matches('/');
     let bare = !host.is_empty() && !host.contains(['/', '?', '#', ' ']);
     bare.then(|| text.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_tracing_and_of_python() {
+        for (text, level) in [
+            ("info", "info"),
+            ("WARNING", "warn"),
+            ("Critical", "error"),
+            ("DEBUG,tasking=WARNING, api::auth=trace", "debug,tasking=warn,api::auth=trace"),
+            ("off", "off"),
+        ] {
+            assert_eq!(log_level(text).as_deref(), Some(level), "{text}");
+        }
+        for text in
+            ["", "verbose", "info,", "tasking", "tasking=", "=info", "info,a b=debug", "30", "tasking=loud"]
+        {
+            assert_eq!(log_level(text), None, "{text}");
+        }
+    }
 }

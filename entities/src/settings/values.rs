@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::known::{KNOWN, is_known};
+use super::refused;
 use super::table::{Default, Setting, TABLE};
 use super::types::Type;
 
@@ -135,6 +136,12 @@ impl Values {
 
     fn take_unknown(&mut self, path: &str, value: Value, source: &Source) {
         if is_known(path) {
+            if let Some(changed) = refused::changes(path, &value) {
+                self.problems.push(format!(
+                    "{path} ({source}) is not supported, and would change {changed}: remove it once you have made \
+                     sure that you can do without"
+                ));
+            }
             self.warnings.push(format!("{path} ({source}) is ignored (not supported)"));
             self.insert(path.to_owned(), None, value, source);
             return;
