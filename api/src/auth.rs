@@ -1,5 +1,7 @@
 //! HTTP Basic authentication against the users of the database (R34).
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -20,6 +22,12 @@ const SIMULTANEOUS: usize = 2;
 
 /// How long a request waits for its turn to have its password checked.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Users and clients whose attempts wait in lines of their own, at most.
+const LINES: u64 = 4096;
+
+/// How long a line is kept in which no attempt waits.
+const LINE_MEMORY: Duration = Duration::from_secs(60);
 
 /// Verified credentials that are remembered at most.
 const REMEMBERED: u64 = 1024;
@@ -45,13 +53,15 @@ pub struct User {
 /// A way to log in.
 #[async_trait::async_trait]
 pub trait Scheme: std::fmt::Debug + Send + Sync {
-    /// The user whose credentials of this scheme the request carries; none if it carries none.
+    /// The user whose credentials of this scheme the request carries; none if it carries none. `client` is where it
+    /// comes from, if that is known.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] with wrong ones.
     async fn authenticate(
         &self,
         headers: &HeaderMap,
+        client: Option<IpAddr>,
         connection: &DatabaseConnection,
     ) -> Result<Option<User>>;
 }
@@ -64,6 +74,17 @@ pub struct Basic {
     key: [u8; 32],
     verified: Cache<[u8; 32], ()>,
     turns: Semaphore,
+    lines: Cache<Line, Arc<Semaphore>>,
+}
+
+/// Whose attempts wait for each other: of each line, one attempt at a time waits for its turn, so that a flood of wrong
+/// passwords does not hold up other users and other clients.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Line {
+    /// Names that no user has, from wherever.
+    Strangers,
+    /// A user, and the client that gives his name.
+    User(i32, Option<IpAddr>),
 }
 
 impl Default for Basic {
@@ -72,6 +93,7 @@ impl Default for Basic {
             key: rand::rng().random(),
             verified: Cache::builder().max_capacity(REMEMBERED).time_to_idle(MEMORY).build(),
             turns: Semaphore::new(SIMULTANEOUS),
+            lines: Cache::builder().max_capacity(LINES).time_to_idle(LINE_MEMORY).build(),
         }
     }
 }
@@ -81,25 +103,29 @@ impl Scheme for Basic {
     async fn authenticate(
         &self,
         headers: &HeaderMap,
+        client: Option<IpAddr>,
         connection: &DatabaseConnection,
     ) -> Result<Option<User>> {
         let Some((username, password)) = basic(headers)? else { return Ok(None) };
         let row = user::find_active(connection, &username).await?;
         let stored = row.as_ref().map_or_else(|| NOBODY.to_owned(), |row| row.password.clone());
-        let is_known = self.verify(&username, password, stored).await?;
+        let line = row.as_ref().map_or(Line::Strangers, |row| Line::User(row.id, client));
+        let is_known = self.verify(line, &username, password, stored).await?;
         let row = row.filter(|_| is_known).ok_or(Error::BadCredentials)?;
         Ok(Some(User { id: row.id, username: row.username, is_superuser: row.is_superuser }))
     }
 }
 
 impl Basic {
-    async fn verify(&self, username: &str, password: String, stored: String) -> Result<bool> {
+    async fn verify(&self, line: Line, username: &str, password: String, stored: String) -> Result<bool> {
         let digest = self.digest(&[username, &password, &stored]);
         if self.verified.get(&digest).is_some() {
             return Ok(true);
         }
+        let line = self.lines.get_with(line, || Arc::new(Semaphore::new(1)));
+        let turn = async { (line.acquire().await, self.turns.acquire().await) };
         let busy = |_| Error::Unavailable("Too many logins at once; try again later.".into());
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await.map_err(busy)?;
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(busy)?;
         if self.verified.get(&digest).is_some() {
             return Ok(true);
         }
@@ -170,10 +196,36 @@ mod tests {
         let credentials = Basic::default();
         let stored = "pbkdf2_sha256$1000$salt$YywoEuRtRgQQK6dhjp1tfS+BKPYma0oDJk0qBGC33LM=".to_owned();
         for _ in 0..2 {
-            assert!(credentials.verify("admin", "password".into(), stored.clone()).await.unwrap());
+            let verified =
+                credentials.verify(Line::User(1, None), "admin", "password".into(), stored.clone());
+            assert!(verified.await.unwrap());
         }
         credentials.verified.run_pending_tasks();
         assert_eq!(credentials.verified.entry_count(), 1);
-        assert!(!credentials.verify("admin", "password".into(), "!".into()).await.unwrap());
+        let verified = credentials.verify(Line::User(1, None), "admin", "password".into(), "!".into());
+        assert!(!verified.await.unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flood_of_wrong_passwords_does_not_hold_up_others() {
+        let credentials = Arc::new(Basic::default());
+        let stored = "pbkdf2_sha256$1000$salt$YywoEuRtRgQQK6dhjp1tfS+BKPYma0oDJk0qBGC33LM=";
+        let dear = stored.replace("$1000$", "$100000$");
+        let (attacker, other) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
+        let mut flood = tokio::task::JoinSet::new();
+        for number in 0..200 {
+            let line = if number % 2 == 0 { Line::Strangers } else { Line::User(1, attacker) };
+            let (credentials, dear) = (credentials.clone(), dear.clone());
+            flood.spawn(async move { credentials.verify(line, "x", format!("{number}"), dear).await });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = std::time::Instant::now();
+        for line in [Line::User(1, other), Line::User(2, attacker)] {
+            let verified = credentials.verify(line, "admin", "password".into(), stored.to_owned());
+            assert!(verified.await.unwrap());
+        }
+        let (took, left) = (began.elapsed(), flood.len());
+        let ended = std::iter::from_fn(|| flood.try_join_next()).count();
+        assert!(ended < left / 2, "the flood ended before: {ended} of {left} within {took:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! Bodies: JSON, URL-encoded and multipart forms, bounded; files go to the artifact store as they come (R08).
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +19,9 @@ const FIELDS_LIMIT: u64 = 2_621_440;
 
 /// Fields and files that one form may have; Django's number.
 const PARTS_LIMIT: usize = 1000;
+
+/// Bytes of a form that may come without a part or some of one: what is before the first, and the headers of each.
+const BETWEEN_LIMIT: u64 = 64 * 1024;
 
 /// How long the next bytes of a body may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -93,16 +98,24 @@ impl Body {
     async fn multipart(&mut self, boundary: String, storage: Option<&Storage>) -> Result<Form> {
         let stream = std::mem::replace(&mut self.0, Box::pin(futures_util::stream::empty()));
         let mut source = Body(stream);
+        // The parser keeps all that it cannot make a part of.
+        let kept = Arc::new(AtomicU64::new(0));
+        let counted = kept.clone();
         let stream = async_stream::try_stream! {
             while let Some(bytes) = source.next().await? {
+                if counted.fetch_add(bytes.len() as u64, Ordering::Relaxed) > BETWEEN_LIMIT {
+                    Err(Error::Malformed("The form has too many bytes outside its parts.".to_owned()))?;
+                }
                 yield bytes;
             }
         };
+        let went_on = || kept.store(0, Ordering::Relaxed);
         let stream = stream.map(|bytes: Result<Bytes>| bytes.map_err(|error| Box::new(StreamError(error))));
         let mut parts = multer::Multipart::new(stream, boundary);
         let mut form = Form { is_form: true, ..Form::default() };
         let (mut room, mut count) = (FIELDS_LIMIT, 0);
         while let Some(mut part) = parts.next_field().await.map_err(multipart_error)? {
+            went_on();
             count += 1;
             if count > PARTS_LIMIT {
                 return Err(Error::Malformed(format!("The form has more than {PARTS_LIMIT} parts.")));
@@ -114,6 +127,7 @@ impl Body {
                 };
                 let mut writer = storage.writer();
                 while let Some(bytes) = part.chunk().await.map_err(multipart_error)? {
+                    went_on();
                     writer.write(bytes).await?;
                 }
                 form.files.push((name, writer.finish(&Default::default()).await?));
@@ -121,6 +135,7 @@ impl Body {
             }
             let mut text = BytesMut::new();
             while let Some(bytes) = part.chunk().await.map_err(multipart_error)? {
+                went_on();
                 room = room.checked_sub(bytes.len() as u64).ok_or(Error::TooLarge { limit: FIELDS_LIMIT })?;
                 text.extend_from_slice(&bytes);
             }
@@ -254,6 +269,30 @@ mod tests {
         let multipart = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B--\r\n";
         let form = read("multipart/form-data; boundary=B", vec![multipart]).await.unwrap();
         assert_eq!(Value::Object(form.fields), serde_json::json!({"a": "1"}));
+    }
+
+    #[tokio::test]
+    async fn a_form_without_an_end_of_what_is_between_its_parts_is_not_read_on() {
+        let part = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n";
+        for begin in ["", "--B\r\nX: ", part, &format!("{part}\r\n1\r\n--B\r\nX: ")] {
+            let read = Arc::new(AtomicU64::new(0));
+            let (counted, begin) = (read.clone(), Bytes::from(begin.to_owned()));
+            let endless = futures_util::stream::iter(0..100_000).map(move |number| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let next = if number == 0 { begin.clone() } else { Bytes::from_static(&[b'x'; 1024]) };
+                Ok::<_, std::convert::Infallible>(next)
+            });
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=B".parse().unwrap());
+            let error = Body::new(endless).fields(&headers).await.unwrap_err();
+            assert!(matches!(error, Error::Malformed(_)), "{error}");
+            assert!(read.load(Ordering::Relaxed) < 100, "{read:?} kB were read");
+        }
+        // Large pieces with many parts are no such form.
+        let one = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+        let pieces = vec![Box::leak(one.repeat(400).into_boxed_str()) as &'static str; 2];
+        let whole = [pieces, vec!["--B--\r\n"]].concat();
+        assert!(read("multipart/form-data; boundary=B", whole).await.is_ok());
     }
 
     #[tokio::test]

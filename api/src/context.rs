@@ -1,5 +1,6 @@
 //! What all requests of a process share.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -57,9 +58,9 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] without credentials, [`Error::BadCredentials`] with wrong ones.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<User> {
+    pub async fn authenticate(&self, headers: &HeaderMap, client: Option<IpAddr>) -> Result<User> {
         for scheme in &self.schemes {
-            if let Some(user) = scheme.authenticate(headers, &self.pulp.db).await? {
+            if let Some(user) = scheme.authenticate(headers, client, &self.pulp.db).await? {
                 return Ok(user);
             }
         }

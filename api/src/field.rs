@@ -3,6 +3,7 @@
 //! A table of fields, not a derived struct: all that is wrong with a request is told at once, and a field that is absent,
 //! one that is null and one that has a value are three things (R23, R24).
 
+mod certificates;
 mod references;
 mod shapes;
 mod text;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+pub use certificates::Certificates;
 pub use references::{Found, Nothing, Reference, References, Version};
 pub use shapes::{
     Base64, Boolean, Choice, File, Integer, Labels, Map as AnyMap, Nested, Number, TextMaps, Texts, Time,
@@ -42,6 +44,11 @@ pub trait Shape: std::fmt::Debug + Send + Sync + 'static {
 
     /// Whether the field is a file of a form.
     fn is_file(&self) -> bool {
+        false
+    }
+
+    /// Whether an empty text stands for null, in JSON, too.
+    fn is_relation(&self) -> bool {
         false
     }
 

@@ -28,6 +28,8 @@ pub struct Filter {
     /// Its parameter, as documented.
     pub parameter: Parameter,
     apply: Apply,
+    /// Whether a value without any letter filters, too.
+    with_nothing: bool,
 }
 
 /// What a value of a filter stands for.
@@ -97,7 +99,7 @@ impl Filter {
         apply: impl Fn(&str, &Reader<'_>) -> Result<M> + Send + Sync + 'static,
     ) -> Filter {
         let apply: Apply = Arc::new(move |value, reader| Ok(apply(value, reader)?.into()));
-        Filter { parameter: schema::query(name, schema, description), apply }
+        Filter { parameter: schema::query(name, schema, description), apply, with_nothing: false }
     }
 
     /// A filter of several values, separated by commas.
@@ -111,7 +113,19 @@ impl Filter {
             let values = text.split(',').map(str::trim).filter(|value| !value.is_empty());
             Ok(apply(values.collect(), reader)?.into())
         });
-        Filter { parameter: schema::query_list(name, items, description), apply }
+        Filter { parameter: schema::query_list(name, items, description), apply, with_nothing: false }
+    }
+
+    /// Says that a value without any letter filters, too. Otherwise it is as if the parameter were not there.
+    #[must_use]
+    pub fn with_nothing(self) -> Filter {
+        Filter { with_nothing: true, ..self }
+    }
+
+    /// The opposite of [`Filter::with_nothing`].
+    #[must_use]
+    pub fn without_nothing(self) -> Filter {
+        Filter { with_nothing: false, ..self }
     }
 
     /// Its name.
@@ -119,7 +133,7 @@ impl Filter {
         &self.parameter.name
     }
 
-    /// Which rows have this value.
+    /// Which rows have this value. White space around it does not count, as in the fields of requests.
     ///
     /// # Errors
     /// If it is no value of this filter.
@@ -127,7 +141,10 @@ impl Filter {
         if value.contains('\0') {
             return Err(Error::field(self.name(), "Null characters are not allowed."));
         }
-        (self.apply)(value, reader)
+        match value.trim() {
+            "" if !self.with_nothing => Ok(Expr::val(true).into()),
+            value => (self.apply)(value, reader),
+        }
     }
 }
 

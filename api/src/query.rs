@@ -2,6 +2,9 @@
 
 use crate::{Error, Result};
 
+/// The parameter that asks for a form of the response.
+const FORMAT: &str = "format";
+
 /// The parameters of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
@@ -26,6 +29,11 @@ impl Query {
             .map(str::trim)
             .filter(|value| !value.is_empty())
             .collect()
+    }
+
+    /// Whether the form of the response that is asked for, if any, is one there is.
+    pub(crate) fn has_known_format(&self) -> bool {
+        self.get(FORMAT).is_none_or(|format| format == "json")
     }
 
     /// The names of all parameters, each once, in order.
@@ -55,9 +63,9 @@ impl Query {
         text.finish()
     }
 
-    /// Refuses parameters that are not in `known` (R13).
+    /// Refuses parameters that are not in `known` (R13); `format` is one of every operation.
     pub fn check(&self, known: impl Fn(&str) -> bool) -> Result<()> {
-        match self.names().into_iter().find(|name| !known(name)) {
+        match self.names().into_iter().find(|name| *name != FORMAT && !known(name)) {
             Some(name) => Err(Error::field("errors", format!("Invalid Filter: '{name}'"))),
             None => Ok(()),
         }
@@ -79,5 +87,9 @@ mod tests {
             "b=%2C+c&a=3&offset=4"
         );
         assert!(query.check(|name| name != "b").is_err());
+        assert!(Query::parse("format=json&a").check(|name| name == "a").is_ok());
+        for (text, known) in [("", true), ("format=json", true), ("format=yaml", false), ("format=", false)] {
+            assert_eq!(Query::parse(text).has_known_format(), known, "{text}");
+        }
     }
 }

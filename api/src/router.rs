@@ -140,7 +140,7 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
         return Err(Error::Forbidden);
     }
     if !is_open {
-        let user = request.context.authenticate(&request.headers).await?;
+        let user = request.context.authenticate(&request.headers, request.info.client).await?;
         request.scope = Scope::of_request(Some(user.id), user.is_superuser);
         request.user = Some(user);
     }
@@ -149,6 +149,9 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
         return Ok(problem::method_not_allowed(method, &allowed.join(", ")));
     };
     endpoint.permission.check(request.user.as_ref())?;
+    if endpoint.base == Base::Api && !request.query.has_known_format() {
+        return Ok(problem::not_found());
+    }
     let user = request.user.as_ref().map(|user| front::User(user.username.clone()));
     let mut response = endpoint.call(request).await.unwrap_or_else(problem::answer);
     // For the access log.

@@ -170,7 +170,8 @@ impl Links {
         let path = path.strip_prefix(&*self.root)?.trim_end_matches('/');
         if let Some((repository, number)) = path.rsplit_once("/versions/") {
             let (path, repository) = repository.rsplit_once('/')?;
-            let (kind, repository) = (self.kinds.at(path)?, repository.parse().ok()?);
+            let kind = self.kinds.at(path).filter(|kind| kind.table == "repository")?;
+            let repository = repository.parse().ok()?;
             return Some(Reference::Version { kind, repository, number: number.parse().ok()? });
         }
         let (path, id) = path.rsplit_once('/')?;
@@ -217,6 +218,10 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_refused() {
         let links = links("/pulp/");
+        let id = Uuid::now_v7();
+        for other in ["tasks", "artifacts"] {
+            assert_eq!(links.parse(&format!("/pulp/api/v3/{other}/{id}/versions/1/")), None, "{other}");
+        }
         for text in
             ["", "/", "prn:", "prn:core.task:7", "/pulp/api/v3/tasks/x/", "/pulp/api/v3/tasks/", "http://"]
         {

@@ -10,7 +10,7 @@ mod marker;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -189,6 +189,19 @@ impl Storage {
         }
         Ok(deleted)
     }
+}
+
+/// As [`is_inside`], of a path that may not exist yet: what exists of it is looked at, links resolved. The rest must
+/// not lead upwards again.
+pub fn will_be_inside(path: &Path, allowed: &[PathBuf]) -> bool {
+    let leads_on = path.components().all(|part| !matches!(part, Component::ParentDir));
+    let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
+    let wanted = path.ancestors().find_map(|path| Some((path, path.canonicalize().ok()?)));
+    let (Some((found, real)), Some(there)) = (wanted, there) else { return false };
+    // A link that leads nowhere could lead anywhere.
+    leads_on
+        && found == there
+        && allowed.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root))
 }
 
 /// Whether a path lies inside one of the allowed directories, links resolved (D03).

@@ -80,6 +80,10 @@ where
         json!({"type": "string", "format": "uri"})
     }
 
+    fn is_relation(&self) -> bool {
+        true
+    }
+
     async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
         let Some(text) = value.as_str() else { return Ok(None) };
         let found = self.follow(text, reader).await?;
@@ -130,6 +134,10 @@ impl Shape for Version {
 
     fn schema(&self) -> Value {
         json!({"type": "string", "format": "uri"})
+    }
+
+    fn is_relation(&self) -> bool {
+        true
     }
 
     async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
@@ -193,6 +201,10 @@ impl Shape for Nothing {
 
     fn schema(&self) -> Value {
         json!({"type": "string", "format": "uri"})
+    }
+
+    fn is_relation(&self) -> bool {
+        true
     }
 
     async fn find(&self, _value: &Value, _reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {

@@ -45,11 +45,13 @@ impl Shape for Integer {
     }
 }
 
-/// A finite number not below `low`.
+/// A finite number not below `low` and not above `high`.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     /// The smallest.
     pub low: f64,
+    /// The largest.
+    pub high: f64,
 }
 
 impl Shape for Number {
@@ -61,11 +63,14 @@ impl Shape for Number {
         };
         let number = number.filter(|number: &f64| number.is_finite()).ok_or("A valid number is required.")?;
         at_least(number, self.low)?;
-        Ok(number.into())
+        match number > self.high {
+            true => Err(format!("Ensure this value is less than or equal to {}.", self.high)),
+            false => Ok(number.into()),
+        }
     }
 
     fn schema(&self) -> Value {
-        json!({"type": "number", "format": "double", "minimum": self.low})
+        json!({"type": "number", "format": "double", "minimum": self.low, "maximum": self.high})
     }
 }
 

@@ -75,7 +75,7 @@ impl Shape for Secret {
     }
 }
 
-fn plain(value: &Value) -> Result<String, String> {
+pub(super) fn plain(value: &Value) -> Result<String, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

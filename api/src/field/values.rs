@@ -14,6 +14,9 @@ use crate::body::Form;
 use crate::reader::Reader;
 use crate::{Error, Result};
 
+/// Bytes that the index of a unique field can hold: Postgres takes 2,704, with the domain beside them.
+const INDEXED: usize = 2600;
+
 /// What to do about absent fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -150,12 +153,18 @@ pub(super) fn check(fields: &[Field], form: &Form, mode: Mode) -> (Map<String, V
 }
 
 fn read(field: &Field, value: &Value, is_form: bool) -> Result<Value, String> {
-    // A form cannot say null: an empty text stands for it.
-    let is_empty = is_form && value.as_str() == Some("");
+    // A form cannot say null: an empty text stands for it, and for no row wherever one is referred to.
+    let is_empty = (is_form || field.shape.is_relation()) && value.as_str() == Some("");
     if value.is_null() || (is_empty && field.nullable) {
         return if field.nullable { Ok(Value::Null) } else { Err("This field may not be null.".to_owned()) };
     }
-    field.shape.read(value, is_form)
+    let value = field.shape.read(value, is_form)?;
+    match value.as_str() {
+        Some(text) if field.unique && text.len() > INDEXED => {
+            Err(format!("Ensure this field has no more than {INDEXED} characters."))
+        }
+        _ => Ok(value),
+    }
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ pub fn label_select(column: impl ColumnTrait) -> Filter {
         let terms = labels::parse(value)?.into_iter().map(|term| term.on(column.into_expr()));
         Ok(terms.reduce(Expr::and).unwrap_or_else(|| Expr::val(true)))
     })
+    .with_nothing()
 }
 
 /// The filters of `pulp_type` on lists over all types (R18).

@@ -15,9 +15,10 @@ const SEVERAL: &str = "Multiple values may be separated by commas.";
 /// `pulp_href__in`, `pulp_id__in` and `prn__in` on the id of the listed rows of a table (R17).
 pub fn ids(kind: &'static Kind, column: impl ColumnTrait) -> Vec<Filter> {
     let references = move |name: &'static str| {
-        Filter::list(name, schema::text(None), SEVERAL, move |values, reader| {
+        let filter = Filter::list(name, schema::text(None), SEVERAL, move |values, reader| {
             Ok(column.is_in(objects(name, kind.table, values, reader)?))
-        })
+        });
+        filter.with_nothing()
     };
     let id = Filter::list("pulp_id__in", schema::text(Some("uuid")), SEVERAL, move |values, _| {
         let parse = |value: &str| {
@@ -25,7 +26,7 @@ pub fn ids(kind: &'static Kind, column: impl ColumnTrait) -> Vec<Filter> {
         };
         Ok(column.is_in(values.into_iter().map(parse).collect::<Result<Vec<Uuid>>>()?))
     });
-    vec![references("pulp_href__in"), id, references("prn__in")]
+    vec![references("pulp_href__in"), id.with_nothing(), references("prn__in")]
 }
 
 /// The filter of a relation to a row of `E`, by href or PRN; `null` for none (R16).
@@ -35,9 +36,10 @@ where
     E::PrimaryKey: PrimaryKeyTrait<ValueType = Uuid>,
 {
     Filter::new(name, schema::text(None), "", move |value, reader| match value {
-        "null" => Ok(Matched::from(column.is_null())),
+        "null" | "" => Ok(Matched::from(column.is_null())),
         value => one::<E>(name, value, reader, |id| column.eq(id)),
     })
+    .with_nothing()
 }
 
 /// The filter of a row of `E`; `condition` says which rows match its id.
@@ -47,6 +49,7 @@ where
     E::PrimaryKey: PrimaryKeyTrait<ValueType = Uuid>,
 {
     Filter::new(name, schema::text(None), "", move |value, reader| one::<E>(name, value, reader, &condition))
+        .with_nothing()
 }
 
 fn one<E>(name: &str, value: &str, reader: &Reader<'_>, condition: impl Fn(Uuid) -> Expr) -> Result<Matched>
@@ -109,6 +112,7 @@ pub fn version(name: &'static str, condition: impl Fn(Expr, Expr) -> Expr + Send
         };
         Ok(Matched { condition, needs: vec![Need::one_of(name, rows)] })
     })
+    .with_nothing()
 }
 
 fn object(name: &str, table: &str, value: &str, reader: &Reader<'_>) -> Result<Uuid> {

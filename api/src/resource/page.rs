@@ -112,7 +112,7 @@ fn matched<V: View>(resource: &Resource<V>, request: &Request) -> Result<Option<
             add(filter.apply(value, &reader)?);
         }
     }
-    if let Some(text) = query.get("q") {
+    if let Some(text) = query.get("q").filter(|text| !text.trim().is_empty()) {
         add(expression::apply(&resource.filters, text, &reader)?);
     }
     Ok(all)

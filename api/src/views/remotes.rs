@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::field::{Boolean, Choice, Field, Integer, Number, Secret, TextMaps};
+use crate::field::{Boolean, Certificates, Choice, Field, Integer, Number, Secret, TextMaps};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
@@ -136,9 +136,12 @@ pub fn resource<D: Details<Model>>(kind: &'static Kind) -> Resource<Remotes<D>> 
         ])
 }
 
+/// The longest timeout, in seconds.
+const A_YEAR: f64 = 365.0 * 24.0 * 3600.0;
+
 fn fields() -> Vec<Field> {
     let secret = |name| Field::new(name, Secret).nullable();
-    let seconds = |name| Field::new(name, Number { low: 0.0 }).nullable();
+    let seconds = |name| Field::new(name, Number { low: 0.0, high: A_YEAR }).nullable();
     let count =
         |name, low| Field::new(name, Integer { low: Some(low), high: Some(i32::MAX.into()) }).nullable();
     vec![
@@ -146,8 +149,8 @@ fn fields() -> Vec<Field> {
         Field::text("url").required(),
         Field::labels(),
         Field::new("policy", POLICY).default("immediate"),
-        Field::text("ca_cert").nullable(),
-        Field::text("client_cert").nullable(),
+        Field::new("ca_cert", Certificates { name: "ca_cert" }).nullable(),
+        Field::new("client_cert", Certificates { name: "client_cert" }).nullable(),
         secret("client_key"),
         Field::new("tls_validation", Boolean),
         Field::text("proxy_url").nullable(),

@@ -200,6 +200,7 @@ fn references(name: &'static str) -> Filter {
         let terms = values.into_iter().map(term).collect::<Result<Vec<Expr>>>()?;
         Ok(terms.into_iter().reduce(Expr::or).unwrap_or_else(|| Expr::val(false)))
     })
+    .with_nothing()
 }
 
 fn deletion(repository: &'static Kind, versions: &Arc<Resource<Versions>>) -> Endpoint {

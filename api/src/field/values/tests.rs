@@ -65,3 +65,27 @@ fn forms_hold_texts_only() {
         json!({"name": "a", "description": null, "count": 3, "flag": true, "pulp_labels": {"k": "v"}});
     assert_eq!(Value::Object(values), expected);
 }
+
+#[test]
+fn an_empty_text_is_no_row_but_no_other_value() {
+    use crate::field::Reference;
+    let fields = [
+        Field::new("remote", Reference::<entities::remote::Entity>::any()).nullable(),
+        Field::text("description").nullable(),
+    ];
+    let form = |value: Value| Form { fields: value.as_object().cloned().unwrap(), ..Form::default() };
+    let (values, errors) = check(&fields, &form(json!({"remote": ""})), Mode::Partial);
+    assert_eq!((Value::from(values), json!(errors)), (json!({"remote": null}), json!({})));
+    let (_, errors) = check(&fields, &form(json!({"description": ""})), Mode::Partial);
+    assert_eq!(json!(errors), json!({"description": ["This field may not be blank."]}));
+}
+
+#[test]
+fn numbers_are_bounded_on_both_sides() {
+    use crate::field::{Number, Shape};
+    let number = Number { low: 0.0, high: 10.0 };
+    assert_eq!(number.read(&json!(10), false), Ok(json!(10.0)));
+    for value in [json!(10.5), json!(1e300), json!("1e300"), json!("inf"), json!("nan"), json!(-1)] {
+        assert!(number.read(&value, false).is_err(), "{value}");
+    }
+}

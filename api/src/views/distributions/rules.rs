@@ -52,6 +52,9 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     if path.contains(char::is_whitespace) {
         return Err("The base_path cannot contain spaces.");
     }
+    if path.contains(['?', '#', '%', '\\']) || path.contains(char::is_control) {
+        return Err("The base_path cannot contain '?', '#', '%', backslashes or control characters.");
+    }
     if path.starts_with('/') || path.ends_with('/') {
         return Err("Relative path cannot begin or end with slashes.");
     }
@@ -68,7 +71,7 @@ mod tests {
     #[test]
     fn paths() {
         assert!(check_path("a").is_ok() && check_path("a/b-c/d.e").is_ok());
-        for path in ["/a", "a/", "a b", "a//b", "a/../b", "."] {
+        for path in ["/a", "a/", "a b", "a//b", "a/../b", ".", "a?x", "a#", "a%2fb", "a\\b", "a\u{7f}"] {
             assert!(check_path(path).is_err(), "{path}");
         }
     }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use entities::storage::is_inside;
+use entities::storage::will_be_inside;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tasking::download::PROXY_SCHEMES;
 use url::Url;
 
 use crate::resource::Change;
@@ -51,7 +52,7 @@ pub fn check_url(field: &'static str, text: &str, allowed: &[PathBuf]) -> Result
             }
         }
         "file" => match url.to_file_path() {
-            Ok(path) if is_inside(&path, allowed) => Ok(()),
+            Ok(path) if will_be_inside(&path, allowed) => Ok(()),
             Ok(path) => {
                 let path = path.display();
                 refuse(&format!("Path '{path}' is not an allowed import path (ALLOWED_IMPORT_PATHS)."))
@@ -67,7 +68,11 @@ fn check_proxy(text: &str) -> Result<()> {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(Error::field("proxy_url", "proxy_url must not contain credentials."))
         }
-        Ok(url) if url.has_host() => Ok(()),
+        Ok(url) if url.has_host() && PROXY_SCHEMES.contains(&url.scheme()) => Ok(()),
+        Ok(url) if url.has_host() => {
+            let schemes = PROXY_SCHEMES.map(|scheme| format!("{scheme}://")).join(", ");
+            Err(Error::field("proxy_url", format!("The proxy_url has to begin with one of {schemes}.")))
+        }
         _ => Err(Error::field("proxy_url", "Enter a valid URL.")),
     }
 }
@@ -89,6 +94,19 @@ mod tests {
         {
             assert!(check_url("url", url, &allowed).is_err(), "{url}");
         }
-        assert!(check_proxy("http://u@h:1").is_err() && check_proxy("http://h:1").is_ok());
+        let missing = format!("file://{}/not/there/yet", directory.path().display());
+        assert!(check_url("url", &missing, &allowed).is_ok(), "only the path counts");
+        assert!(check_url("url", &format!("FILE://{}/a", directory.path().display()), &allowed).is_ok());
+        std::os::unix::fs::symlink("/", directory.path().join("link")).unwrap();
+        let outside = format!("file://{}/link/not-there", directory.path().display());
+        assert!(check_url("url", &outside, &allowed).is_err(), "links are followed");
+        for proxy in ["http://h:1", "HTTPS://h", "socks5://h:1", "socks5h://h:1", "socks4://h"] {
+            assert!(check_proxy(proxy).is_ok(), "{proxy}");
+        }
+        for proxy in
+            ["http://u@h:1", "ftp://127.0.0.1:1", "foo://127.0.0.1:1", "socks://h", "file:///h", "h:1"]
+        {
+            assert!(check_proxy(proxy).is_err(), "{proxy}");
+        }
     }
 }

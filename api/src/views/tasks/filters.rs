@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<Filter> {
     ]
     .concat();
     filters.extend([
-        filter::reference::<process::Entity>("worker", Column::WorkerId),
+        filter::reference::<process::Entity>("worker", Column::WorkerId).without_nothing(),
         filter::reference::<Entity>("parent_task", Column::ParentTaskId),
         filter::reference::<task_group::Entity>("task_group", Column::TaskGroupId),
         filter::referring::<Entity>("child_tasks", |child| {
@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Filter> {
                 .take();
             Column::PulpId.in_subquery(parent)
         }),
-        Filter::new("created_resources", text(None), "", created),
+        Filter::new("created_resources", text(None), "", created).with_nothing(),
     ]);
     filters
 }
