@@ -35,8 +35,8 @@ const REMEMBERED: u64 = 1024;
 /// How long credentials are remembered that are not used.
 const MEMORY: Duration = Duration::from_secs(3600);
 
-/// A hash that no password matches, as expensive to check as a real one: answers take as long for a user that does
-/// not exist.
+/// A hash that no password matches, as expensive to check as a real one: answers take as long for a user that
+/// does not exist.
 const NOBODY: &str = "pbkdf2_sha256$1000000$nobody$-";
 
 /// Who makes a request.
@@ -53,8 +53,8 @@ pub struct User {
 /// A way to log in.
 #[async_trait::async_trait]
 pub trait Scheme: std::fmt::Debug + Send + Sync {
-    /// The user whose credentials of this scheme the request carries; none if it carries none. `client` is where it
-    /// comes from, if that is known.
+    /// The user whose credentials of this scheme the request carries; none if it carries none. `client` is
+    /// where it comes from, if that is known.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] with wrong ones.
@@ -68,8 +68,8 @@ pub trait Scheme: std::fmt::Debug + Send + Sync {
 
 /// HTTP Basic authentication (RFC 7617). Checks credentials, and remembers those it has checked.
 ///
-/// What is remembered is a keyed digest of name, password and stored hash, with a key of this process alone: it is
-/// of no use elsewhere, and no longer matches once the stored hash changes.
+/// What is remembered is a keyed digest of name, password and stored hash, with a key of this process alone:
+/// it is of no use elsewhere, and no longer matches once the stored hash changes.
 pub struct Basic {
     key: [u8; 32],
     verified: Cache<[u8; 32], ()>,
@@ -77,8 +77,8 @@ pub struct Basic {
     lines: Cache<Line, Arc<Semaphore>>,
 }
 
-/// Whose attempts wait for each other: of each line, one attempt at a time waits for its turn, so that a flood of wrong
-/// passwords does not hold up other users and other clients.
+/// Whose attempts wait for each other: of each line, one attempt at a time waits for its turn, so that a
+/// flood of wrong passwords does not hold up other users and other clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Line {
     /// Names that no user has, from wherever.

@@ -20,7 +20,8 @@ const FIELDS_LIMIT: u64 = 2_621_440;
 /// Fields and files that one form may have; Django's number.
 const PARTS_LIMIT: usize = 1000;
 
-/// Bytes of a form that may come without a part or some of one: what is before the first, and the headers of each.
+/// Bytes of a form that may come without a part or some of one: what is before the first, and the headers of
+/// each.
 const BETWEEN_LIMIT: u64 = 64 * 1024;
 
 /// How long the next bytes of a body may take.
@@ -48,8 +49,8 @@ impl Body {
         Body(Box::pin(stream.map(|bytes| bytes.map_err(broken))))
     }
 
-    /// The next bytes, as they come; none at the end. A handler that reads them one after the other holds the client
-    /// back to its own pace.
+    /// The next bytes, as they come; none at the end. A handler that reads them one after the other holds the
+    /// client back to its own pace.
     ///
     /// # Errors
     /// [`Error::Malformed`] if the body breaks off, or nothing comes for a minute.

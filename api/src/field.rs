@@ -1,7 +1,7 @@
 //! Fields that requests may hold: one value per field says how it is read, stored and documented.
 //!
-//! A table of fields, not a derived struct: all that is wrong with a request is told at once, and a field that is absent,
-//! one that is null and one that has a value are three things (R23, R24).
+//! A table of fields, not a derived struct: all that is wrong with a request is told at once, and a field
+//! that is absent, one that is null and one that has a value are three things (R23, R24).
 
 mod certificates;
 mod references;

@@ -1,4 +1,5 @@
-//! Filters of lists: each is one parameter, its place in the document, and the condition it stands for (R13 to R17).
+//! Filters of lists: each is one parameter, its place in the document, and the condition it stands for (R13
+//! to R17).
 
 mod common;
 mod date;

@@ -1,7 +1,7 @@
 //! The REST API: endpoints in, a router and an OpenAPI document out.
 //!
-//! An [`Endpoint`] is one value: method, path, operationId, parameters, body, answers and handler. The router and
-//! the document are both folds over the list of all endpoints, so they cannot disagree.
+//! An [`Endpoint`] is one value: method, path, operationId, parameters, body, answers and handler. The router
+//! and the document are both folds over the list of all endpoints, so they cannot disagree.
 
 pub mod auth;
 pub mod body;

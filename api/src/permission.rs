@@ -12,7 +12,8 @@ pub enum Permission {
     Authenticated,
     /// To be a superuser.
     Superuser,
-    /// A permission by its name, such as `file.view_filerepository`. Until there are roles, superusers alone have it.
+    /// A permission by its name, such as `file.view_filerepository`. Until there are roles, superusers alone
+    /// have it.
     Named(String),
 }
 
@@ -25,7 +26,8 @@ impl Permission {
     /// Whether this user may call the operation.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] without a user where one is needed, [`Error::Forbidden`] if the user may not.
+    /// [`Error::Unauthenticated`] without a user where one is needed, [`Error::Forbidden`] if the user may
+    /// not.
     pub fn check(&self, user: Option<&User>) -> Result<()> {
         match (self, user) {
             (Permission::Anonymous, _) | (Permission::Authenticated, Some(_)) => Ok(()),

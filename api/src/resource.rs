@@ -153,8 +153,8 @@ impl<V: View> Resource<V> {
         }
     }
 
-    /// Puts its list below the objects of another kind, at `<href>/<name>/`: `column` says to which one a row belongs.
-    /// A new row belongs to the one in the path.
+    /// Puts its list below the objects of another kind, at `<href>/<name>/`: `column` says to which one a row
+    /// belongs. A new row belongs to the one in the path.
     #[must_use]
     pub fn below<P: Visible>(
         mut self,

@@ -1,4 +1,5 @@
-//! The router: a fold over the endpoints. Paths are matched by `matchit`, whatever their number, within a microsecond.
+//! The router: a fold over the endpoints. Paths are matched by `matchit`, whatever their number, within a
+//! microsecond.
 //!
 //! Once a path has matched, what the handler returns is the answer; nothing is rejected.
 
@@ -35,15 +36,16 @@ type Answer = (warp::reply::Response,);
 /// Where the page that sends a request comes from, by its browser.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What browsers are told with every response: not to guess types, not to show it in frames of others, and not to
-/// tell others its address.
+/// What browsers are told with every response: not to guess types, not to show it in frames of others, and
+/// not to tell others its address.
 const PROTECTION: [(HeaderName, &str); 3] =
     [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (X_FRAME_OPTIONS, "DENY"), (REFERRER_POLICY, "same-origin")];
 
 /// The filter that answers every request.
 ///
 /// # Errors
-/// If the paths of two endpoints contradict each other: their `{…}` stand at the same place under other names.
+/// If the paths of two endpoints contradict each other: their `{…}` stand at the same place under other
+/// names.
 pub(crate) fn filter(context: Context, endpoints: Vec<Endpoint>) -> anyhow::Result<BoxedFilter<Answer>> {
     let paths = paths(context.pulp.links.root(), endpoints)?;
     let routes = Arc::new(Routes { context, paths });
@@ -161,8 +163,8 @@ async fn call(endpoints: &[Endpoint], method: &Method, mut request: Request) -> 
     Ok(response)
 }
 
-/// Whether a page of another site had a browser send the request, which adds the credentials by itself. Browsers say
-/// so; other clients send neither header.
+/// Whether a page of another site had a browser send the request, which adds the credentials by itself.
+/// Browsers say so; other clients send neither header.
 fn is_of_other_site(headers: &HeaderMap, info: &RequestInfo) -> bool {
     let text = |value: Option<&HeaderValue>| value.map(|value| value.to_str().unwrap_or_default().to_owned());
     if let Some(site) = text(headers.get(SEC_FETCH_SITE)) {

@@ -38,7 +38,8 @@ impl Component {
         Component::named::<T>(T::name().into_owned())
     }
 
-    /// The schema of a type: its flattened parts are its own properties, and what is no object is said in place.
+    /// The schema of a type: its flattened parts are its own properties, and what is no object is said in
+    /// place.
     pub fn named<T: ToSchema>(name: String) -> Component {
         let mut parts = Vec::new();
         T::schemas(&mut parts);

@@ -1,4 +1,5 @@
-//! Views: how rows are read, and what clients see of them; the response struct gives the schema of the document.
+//! Views: how rows are read, and what clients see of them; the response struct gives the schema of the
+//! document.
 
 mod values;
 

@@ -34,8 +34,8 @@ impl Answer {
         &self.cx.pulp
     }
 
-    /// For services with a root of their own: the distribution with the longest base path that a path starts with, and
-    /// the rest of the path without its slash. `None` if there is no such distribution.
+    /// For services with a root of their own: the distribution with the longest base path that a path starts
+    /// with, and the rest of the path without its slash. `None` if there is no such distribution.
     ///
     /// # Errors
     /// If its content guard refuses the client, or the database is away.
@@ -57,8 +57,8 @@ impl Answer {
         Ok(remote::Entity::find_by_id(id).filter(domain).one(&self.cx.pulp.db).await?)
     }
 
-    /// The file at a path of a distribution, published or passed through; with ranges, conditions, and fetched from a
-    /// remote if it is not stored. `None` if there is none, or no remote has it.
+    /// The file at a path of a distribution, published or passed through; with ranges, conditions, and
+    /// fetched from a remote if it is not stored. `None` if there is none, or no remote has it.
     ///
     /// # Errors
     /// If the database or the storage is away.
@@ -67,9 +67,9 @@ impl Answer {
         file::respond(&self.cx, distribution.domain, path, found).await
     }
 
-    /// An artifact of a content unit in the domain of the distribution, whether the distribution's version has the
-    /// unit or not; sent as [`Answer::file`]. `relative_path` is its path within the unit; the name at its end gives
-    /// the media type.
+    /// An artifact of a content unit in the domain of the distribution, whether the distribution's version
+    /// has the unit or not; sent as [`Answer::file`]. `relative_path` is its path within the unit; the name
+    /// at its end gives the media type.
     ///
     /// # Errors
     /// If the database or the storage is away.
@@ -86,12 +86,13 @@ impl Answer {
         file::respond(&self.cx, domain, relative_path, found).await
     }
 
-    /// Pull-through: sends what a remote has at a URL while it comes, checks that it is `expected`, and saves it as a
-    /// unit that `parse` reads from it (unless the policy of the remote is `streamed`). `path` gives the media type.
-    /// `None` if the remote has nothing there.
+    /// Pull-through: sends what a remote has at a URL while it comes, checks that it is `expected`, and saves
+    /// it as a unit that `parse` reads from it (unless the policy of the remote is `streamed`). `path` gives
+    /// the media type. `None` if the remote has nothing there.
     ///
-    /// The unit is of the domain of the distribution, and in no repository. Nothing is saved of bytes that are wrong or
-    /// that the client did not wait for. Look up first whether the unit is there: this always asks the remote.
+    /// The unit is of the domain of the distribution, and in no repository. Nothing is saved of bytes that
+    /// are wrong or that the client did not wait for. Look up first whether the unit is there: this always
+    /// asks the remote.
     ///
     /// # Errors
     /// If the remote cannot be used for now, or the database is away.
@@ -142,7 +143,8 @@ impl Answer {
         problem::plain(status)
     }
 
-    /// Sends the client elsewhere, with 301, 302, 303, 307 or 308; 404 if the location cannot stand in a header.
+    /// Sends the client elsewhere, with 301, 302, 303, 307 or 308; 404 if the location cannot stand in a
+    /// header.
     pub fn redirect(status: StatusCode, location: &str) -> Response {
         problem::redirect(status, location)
     }

@@ -69,8 +69,8 @@ impl Known {
             }
         } else if !headers.contains_key(header::IF_NONE_MATCH)
             && let (Some(date), Some(modified)) = (date(headers, header::IF_MODIFIED_SINCE), self.second())
-            // Equal, not "at most": after a distribution is turned back to older content, the file is older than the
-            // client's and yet another one.
+            // Equal, not "at most": after a distribution is turned back to older content, the file is older
+            // than the client's and yet another one.
             && modified == date
         {
             return Some(Unmet::NotModified);
@@ -78,9 +78,11 @@ impl Known {
         None
     }
 
-    /// The part that a client wants which asks for bytes: its range, if that is for the bytes as they are now.
+    /// The part that a client wants which asks for bytes: its range, if that is for the bytes as they are
+    /// now.
     ///
-    /// `headers::Range` is too lax for this: it takes a last position before the first one, and a unit in one case only.
+    /// `headers::Range` is too lax for this: it takes a last position before the first one, and a unit in one
+    /// case only.
     pub(crate) fn part(&self, headers: &HeaderMap) -> Part {
         let Some(size) = self.size.filter(|_| self.range_applies(headers)) else { return Part::Whole };
         let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(parse);

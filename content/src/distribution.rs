@@ -76,7 +76,8 @@ struct Row {
 
 /// The distribution with the longest base path that a path starts with (A05).
 ///
-/// This is the only way to a [`Distribution`], and everything that sends bytes of one needs it: here its guard is asked.
+/// This is the only way to a [`Distribution`], and everything that sends bytes of one needs it: here its
+/// guard is asked.
 ///
 /// # Errors
 /// If its content guard refuses the client, or the database is away.
@@ -100,8 +101,8 @@ pub(crate) async fn find(cx: &Context, services: &Services, path: &str) -> Resul
 }
 
 impl Distribution {
-    /// The values of `$1`, `$2` and `$3` in queries for its files: publication, repository, number. A null finds
-    /// nothing.
+    /// The values of `$1`, `$2` and `$3` in queries for its files: publication, repository, number. A null
+    /// finds nothing.
     pub(crate) fn scope(&self) -> [sea_orm::Value; 3] {
         let version = self.version.filter(|_| self.pass_through);
         [

@@ -62,8 +62,8 @@ pub(crate) async fn of_unit(pulp: &Pulp, domain: Uuid, content: Uuid, path: &str
     Ok(File::find_by_statement(statement).one(&pulp.db).await?)
 }
 
-/// Sends a file, from the artifact store or a remote. `None` if no remote has it. The name at the end of `path` gives
-/// the media type.
+/// Sends a file, from the artifact store or a remote. `None` if no remote has it. The name at the end of
+/// `path` gives the media type.
 pub(crate) async fn respond(cx: &Context, domain: Uuid, path: &str, file: File) -> Result<Option<Response>> {
     match (file.file, file.content_artifact_id) {
         (Some(place), _) => {

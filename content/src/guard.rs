@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::context::Context;
 
-/// The key of a distribution's details that holds its guard: an object with its `pulp_type` and what is special to that
-/// type.
+/// The key of a distribution's details that holds its guard: an object with its `pulp_type` and what is
+/// special to that type.
 const KEY: &str = "content_guard";
 
 /// What a guard decides on.
@@ -30,8 +30,8 @@ pub struct GuardedRequest<'a> {
     pub guard: &'a Value,
 }
 
-/// A type of content guard. It is asked before anything of a distribution is sent: files, listings, redirects, and what
-/// plugins generate.
+/// A type of content guard. It is asked before anything of a distribution is sent: files, listings,
+/// redirects, and what plugins generate.
 ///
 /// ```
 /// use content::{Guard, GuardedRequest};

@@ -17,8 +17,8 @@ use crate::{
 /// The methods of what is served the usual way.
 const READING: &[Method] = &[Method::GET, Method::HEAD];
 
-/// What browsers are told with every response, unless a plugin says otherwise: not to guess types, and not to let
-/// uploaded pages act as pages of this host, which may be that of the REST API, too.
+/// What browsers are told with every response, unless a plugin says otherwise: not to guess types, and not to
+/// let uploaded pages act as pages of this host, which may be that of the REST API, too.
 const PROTECTION: [(HeaderName, &str); 2] =
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "sandbox")];
 

@@ -15,8 +15,8 @@
 //!    begins the download, and `relay` passes the pieces on while it digests and stages them; what to save of them, it is
 //!    told by its caller.
 //!
-//! Bytes are streamed through a few buffers, whatever the length of the file. Paths are looked up in the database and
-//! never joined to a directory.
+//! Bytes are streamed through a few buffers, whatever the length of the file. Paths are looked up in the
+//! database and never joined to a directory.
 
 mod answer;
 mod conditions;

@@ -21,12 +21,12 @@ const BATCH: usize = 1000;
 /// Sorts after every path: in bytes, no UTF-8 character is greater.
 const END: &str = "\u{10ffff}";
 
-/// Takes the scope of a distribution, the position to start at, the end of the directory, the position of the first
-/// character after the directory's own path, and the number of entries.
+/// Takes the scope of a distribution, the position to start at, the end of the directory, the position of the
+/// first character after the directory's own path, and the number of entries.
 ///
 /// Each step of the recursion seeks the next path in the index and goes on behind it, or, if it lies in a
-/// subdirectory, behind that: a directory costs as many steps as it has entries, whatever lies below them. Paths
-/// compare by bytes, so `0`, which follows the slash, is behind everything in a subdirectory.
+/// subdirectory, behind that: a directory costs as many steps as it has entries, whatever lies below them.
+/// Paths compare by bytes, so `0`, which follows the slash, is behind everything in a subdirectory.
 static ENTRIES: LazyLock<String> = LazyLock::new(|| {
     let next = |start: &str| {
         format!(
@@ -142,8 +142,8 @@ pub(crate) async fn of_distribution(
     Ok(Some(as_html(stream::respond(body.boxed()))))
 }
 
-/// The names of one level of base paths. Takes the domain, where the directory begins and ends, and the position of the
-/// first character after its own path.
+/// The names of one level of base paths. Takes the domain, where the directory begins and ends, and the
+/// position of the first character after its own path.
 const BASE_PATHS: &str = "
     SELECT DISTINCT split_part(substr(base_path, $4), '/', 1) AS name FROM distribution
     WHERE pulp_domain_id = $1 AND NOT hidden AND base_path >= $2 AND base_path < $3
@@ -154,8 +154,8 @@ struct Name {
     name: String,
 }
 
-/// Lists the base paths below a directory, one level of them; `None` if there is none. `directory` is empty or ends
-/// with a slash. Hidden distributions are left out.
+/// Lists the base paths below a directory, one level of them; `None` if there is none. `directory` is empty
+/// or ends with a slash. Hidden distributions are left out.
 pub(crate) async fn of_base_paths(
     pulp: &Pulp,
     domain: Uuid,

@@ -15,7 +15,8 @@ pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(raw).decode_utf8().ok().filter(|path| !path.contains('\0'))
 }
 
-/// Every base path that could serve a path (A05): the path itself and each part of it that ends before a slash.
+/// Every base path that could serve a path (A05): the path itself and each part of it that ends before a
+/// slash.
 pub(crate) fn base_paths(path: &str) -> Vec<String> {
     path.match_indices('/')
         .map(|(slash, _)| slash)

@@ -1,7 +1,7 @@
 //! One download: from upstream into the digests, the staging area, and to the client at once.
 //!
-//! The last bytes are held back until all of them are checked, so a client never gets a complete file that is not
-//! the right one: the connection ends early instead (A16).
+//! The last bytes are held back until all of them are checked, so a client never gets a complete file that is
+//! not the right one: the connection ends early instead (A16).
 
 use std::ops::Range;
 
@@ -125,8 +125,8 @@ impl Relay {
         Relay { pulp: pulp.clone(), sink, expected }
     }
 
-    /// Digests the next bytes, and stages them if they are to be saved. If they cannot be staged, the client gets
-    /// them all the same.
+    /// Digests the next bytes, and stages them if they are to be saved. If they cannot be staged, the client
+    /// gets them all the same.
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), Failure> {
         let size = self.sink.size() + bytes.len() as u64;
         if let Some(expected) = self.expected.size.filter(|expected| size > *expected) {
@@ -177,8 +177,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Passes everything on: first what was fetched `ahead` and taken already, then the rest; then checks and saves
-    /// it. The last piece is left to [`Sender::complete`]. If the client leaves, nothing is kept.
+    /// Passes everything on: first what was fetched `ahead` and taken already, then the rest; then checks and
+    /// saves it. The last piece is left to [`Sender::complete`]. If the client leaves, nothing is kept.
     pub(crate) async fn run(
         mut self,
         ahead: Vec<Bytes>,

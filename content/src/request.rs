@@ -15,8 +15,8 @@ pub type Body = BoxStream<'static, Result<Bytes, BodyError>>;
 pub struct Request {
     /// One of the methods that the service takes.
     pub method: Method,
-    /// What is asked for, relative to the base path of the distribution or to the root of the service, decoded, without
-    /// a leading slash; may be empty. It is text from a stranger: look it up, never open it.
+    /// What is asked for, relative to the base path of the distribution or to the root of the service,
+    /// decoded, without a leading slash; may be empty. It is text from a stranger: look it up, never open it.
     pub path: String,
     /// What follows the question mark, not decoded.
     pub query: Option<String>,

@@ -49,7 +49,8 @@ impl Service {
         Service::new(Place::Distributions(pulp_type, None))
     }
 
-    /// As [`Service::below_distributions`], but asks a handler first; `None` leaves a request to the usual way.
+    /// As [`Service::below_distributions`], but asks a handler first; `None` leaves a request to the usual
+    /// way.
     #[must_use]
     pub fn live<F>(
         pulp_type: &'static str,
@@ -63,8 +64,8 @@ impl Service {
         Service::new(Place::Distributions(pulp_type, Some(live)))
     }
 
-    /// Serves what is below a path of the server, such as `/v2/`; it begins and ends with a slash. Paths below the
-    /// content prefix can be had, too: roots come first, the longest one before others.
+    /// Serves what is below a path of the server, such as `/v2/`; it begins and ends with a slash. Paths
+    /// below the content prefix can be had, too: roots come first, the longest one before others.
     ///
     /// `None` is 404, an error is the status that belongs to it.
     #[must_use]

@@ -7,7 +7,8 @@ use warp::Reply;
 
 use crate::Response;
 
-/// Why a body ends before its end: the connection is closed, so that the client does not take the part for all.
+/// Why a body ends before its end: the connection is closed, so that the client does not take the part for
+/// all.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A response with status 200 and this body. Warp wants bodies to be `Sync`.

@@ -18,8 +18,8 @@ use crate::context::Context;
 use crate::relay::{self, Failure, Relay, Save, Sender, Stopped};
 use crate::{Response, respond, stream};
 
-/// Bytes that are fetched before the response begins. A file that is not longer is checked and saved first, so that
-/// another remote can still be asked if the bytes are wrong.
+/// Bytes that are fetched before the response begins. A file that is not longer is checked and saved first,
+/// so that another remote can still be asked if the bytes are wrong.
 const AHEAD: usize = 64 * 1024;
 
 /// Upstream headers that are not handed on: those of the connection, and those we know better.
@@ -71,8 +71,8 @@ pub(crate) enum Unusable {
     Relay(#[from] Failure),
 }
 
-/// Begins a download, and responds as soon as it is known to be usable. The client's conditions must have been judged;
-/// its range is judged here, where the length is known.
+/// Begins a download, and responds as soon as it is known to be usable. The client's conditions must have
+/// been judged; its range is judged here, where the length is known.
 pub(crate) async fn respond(cx: &Context, download: Download<'_>) -> Result<Response, Unusable> {
     let Download { remote, url, expected, mut known, path, save, if_wrong } = download;
     let downloader = Downloader::new(&cx.pulp, remote, &cx.correlation_id).map_err(Unusable::Remote)?;

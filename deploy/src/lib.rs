@@ -36,7 +36,8 @@ use plugin::Plugin;
 use arguments::{Arguments, Command, Queue, Tasks};
 use plugins::Plugins;
 
-/// The allocator of the C library takes a quarter of the time of a list: rows and answers are many small values.
+/// The allocator of the C library takes a quarter of the time of a list: rows and answers are many small
+/// values.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,7 +1,8 @@
-//! `pulpcore dev --once`: the main job, on real files, through the REST API, in an installation that is thrown away.
+//! `pulpcore dev --once`: the main job, on real files, through the REST API, in an installation that is
+//! thrown away.
 //!
-//! The digests are computed before anything of Pulp sees a file, so that what comes out is compared with what was
-//! there, not with what Pulp says was there.
+//! The digests are computed before anything of Pulp sees a file, so that what comes out is compared with what
+//! was there, not with what Pulp says was there.
 
 mod client;
 mod job;

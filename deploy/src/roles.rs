@@ -12,8 +12,8 @@ const LINKS: &[(&str, Option<&str>)] = &[
     ("pulpcore-manager", None),
 ];
 
-/// Options of Gunicorn that take a value; one process serves all connections and all cores here, and logs to the
-/// standard error output. What would change who can reach the server (TLS) is not among them.
+/// Options of Gunicorn that take a value; one process serves all connections and all cores here, and logs to
+/// the standard error output. What would change who can reach the server (TLS) is not among them.
 const SERVER_VALUES: &[&str] = &[
     "--workers",
     "-w",

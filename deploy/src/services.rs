@@ -1,7 +1,8 @@
-//! A private Postgres and a private Redis: real servers in a data directory, reachable through unix sockets only.
+//! A private Postgres and a private Redis: real servers in a data directory, reachable through unix sockets
+//! only.
 //!
-//! They listen on no port, so they clash with nothing and nobody else reaches them. Postgres keeps what it is given;
-//! Redis keeps nothing over a restart, because everything in it can be rebuilt from Postgres.
+//! They listen on no port, so they clash with nothing and nobody else reaches them. Postgres keeps what it is
+//! given; Redis keeps nothing over a restart, because everything in it can be rebuilt from Postgres.
 
 mod account;
 pub(crate) mod command;
@@ -84,8 +85,8 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts what is wanted and returns when it answers. A new data directory is filled first, which takes some
-    /// seconds.
+    /// Starts what is wanted and returns when it answers. A new data directory is filled first, which takes
+    /// some seconds.
     ///
     /// # Errors
     /// If a server is not installed, does not start, or cannot use the directory.
@@ -137,7 +138,8 @@ async fn failure(child: Option<&Child>) -> anyhow::Error {
     }
 }
 
-/// A program without the settings of Pulp, some of which are secret, and without the variables of Postgres's clients.
+/// A program without the settings of Pulp, some of which are secret, and without the variables of Postgres's
+/// clients.
 fn without_settings(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

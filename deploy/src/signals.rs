@@ -7,7 +7,8 @@ use tasking::Shutdown;
 
 use crate::supervise::StopSignals;
 
-/// A worker's: SIGTERM and SIGHUP let the running task finish, SIGINT gives it `grace`, a second SIGINT nothing.
+/// A worker's: SIGTERM and SIGHUP let the running task finish, SIGINT gives it `grace`, a second SIGINT
+/// nothing.
 ///
 /// # Errors
 /// If the system refuses a handler.

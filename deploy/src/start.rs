@@ -10,8 +10,8 @@ use crate::plugins::Plugins;
 /// Opens everything a service holds. `role` names its sessions in `pg_stat_activity`.
 ///
 /// # Errors
-/// If the database is not there in time or refuses, its schema is not the one of this program, or the artifact
-/// store belongs to another installation.
+/// If the database is not there in time or refuses, its schema is not the one of this program, or the
+/// artifact store belongs to another installation.
 pub(crate) async fn open(settings: Arc<Settings>, plugins: Plugins, role: &str) -> anyhow::Result<Pulp> {
     database::wait(&settings).await?;
     let pulp = Pulp::open(settings, plugins.kinds(), role).await?;

@@ -1,7 +1,7 @@
 //! Child processes: started so that they die with this program, watched, shown and stopped.
 //!
-//! Every child leads its own process group, so that Ctrl-C in a terminal reaches the supervisor only, which then
-//! stops the children in its own order.
+//! Every child leads its own process group, so that Ctrl-C in a terminal reaches the supervisor only, which
+//! then stops the children in its own order.
 
 mod child;
 mod output;
@@ -25,8 +25,8 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor that shows the lines of its children on standard error or, if `held`, keeps the last ones for
-    /// [`Output::held`]. To be called inside a runtime.
+    /// A supervisor that shows the lines of its children on standard error or, if `held`, keeps the last ones
+    /// for [`Output::held`]. To be called inside a runtime.
     ///
     /// # Errors
     /// If no thread can be started.

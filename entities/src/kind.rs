@@ -92,8 +92,8 @@ impl Kind {
         Kind { key: Key::Integer, ..self }
     }
 
-    /// Keeps what is special to the type in a table of its own. Its key is called as that of the shared table, and
-    /// refers to it: `pulp_id uuid PRIMARY KEY REFERENCES remote ON DELETE CASCADE`.
+    /// Keeps what is special to the type in a table of its own. Its key is called as that of the shared
+    /// table, and refers to it: `pulp_id uuid PRIMARY KEY REFERENCES remote ON DELETE CASCADE`.
     #[must_use]
     pub const fn with_own_table(self, table: &'static str) -> Kind {
         Kind { own_table: Some(table), ..self }

@@ -16,7 +16,8 @@ use crate::kind::Key;
 use crate::{Error, Kind, Result, Scope, db};
 use table::{Table, key};
 
-/// Columns and their values; secrets as Fernet tokens. Those of the kind's own table are an object under [`OWN`].
+/// Columns and their values; secrets as Fernet tokens. Those of the kind's own table are an object under
+/// [`OWN`].
 pub type Row = Map<String, Value>;
 
 /// Where a [`Row`] holds the columns of the kind's own table.

@@ -19,8 +19,8 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Reads a key file: keys of 32 bytes in base64, of either alphabet as Pulp reads them, one a line, the newest
-    /// first.
+    /// Reads a key file: keys of 32 bytes in base64, of either alphabet as Pulp reads them, one a line, the
+    /// newest first.
     ///
     /// # Errors
     /// If it cannot be read, holds anything else or no key, or everyone may write it.

@@ -191,8 +191,8 @@ impl Storage {
     }
 }
 
-/// As [`is_inside`], of a path that may not exist yet: what exists of it is looked at, links resolved. The rest must
-/// not lead upwards again.
+/// As [`is_inside`], of a path that may not exist yet: what exists of it is looked at, links resolved. The
+/// rest must not lead upwards again.
 pub fn will_be_inside(path: &Path, allowed: &[PathBuf]) -> bool {
     let leads_on = path.components().all(|part| !matches!(part, Component::ParentDir));
     let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());

@@ -145,14 +145,14 @@ impl Downloader {
     }
 
     /// Downloads a URL into the staging area, checking length and digests on the way (D09). Failures that may
-    /// pass are tried again with growing pauses, or when the upstream says. Without an expected size, at most half
-    /// of the free space of the store is filled.
+    /// pass are tried again with growing pauses, or when the upstream says. Without an expected size, at most
+    /// half of the free space of the store is filled.
     pub async fn fetch(&self, url: &str, expected: &Expected) -> Result<Staged, DownloadError> {
         self.fetch_within(url, expected, u64::MAX, None).await
     }
 
-    /// Downloads metadata, whose length and digests are not known: 512 MiB within an hour at most, unless the remote
-    /// sets another `total_timeout`.
+    /// Downloads metadata, whose length and digests are not known: 512 MiB within an hour at most, unless the
+    /// remote sets another `total_timeout`.
     pub async fn fetch_metadata(&self, url: &str) -> Result<Staged, DownloadError> {
         self.fetch_within(url, &Expected::default(), METADATA_LIMIT, Some(METADATA_TIME)).await
     }

@@ -1,4 +1,5 @@
-//! Downloads from upstreams that compress, redirect, break connections, are busy, or have certificates of their own.
+//! Downloads from upstreams that compress, redirect, break connections, are busy, or have certificates of
+//! their own.
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod support;

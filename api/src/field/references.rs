@@ -1,4 +1,5 @@
-//! References to rows, by href or PRN. They are followed in the scope of the request alone, and yield [`Id`]s.
+//! References to rows, by href or PRN. They are followed in the scope of the request alone, and yield
+//! [`Id`]s.
 
 use std::any::Any;
 use std::marker::PhantomData;

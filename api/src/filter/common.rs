@@ -14,7 +14,8 @@ use crate::{Error, Result, labels, schema};
 const TEXT: [&str; 9] =
     ["", "contains", "icontains", "iexact", "in", "iregex", "istartswith", "regex", "startswith"];
 
-/// All the filters of a name: exact, `in`, `contains`, `startswith`, their `i` forms, and regular expressions.
+/// All the filters of a name: exact, `in`, `contains`, `startswith`, their `i` forms, and regular
+/// expressions.
 pub fn names(name: &str, column: impl ColumnTrait) -> Vec<Filter> {
     texts(name, column, &TEXT)
 }
@@ -115,7 +116,8 @@ pub fn boolean(name: &str, condition: impl Fn(bool) -> Expr + Send + Sync + 'sta
     })
 }
 
-/// The filters of a column that holds one of some words: `""`, `ne` and `in`. `parse` returns the word's value.
+/// The filters of a column that holds one of some words: `""`, `ne` and `in`. `parse` returns the word's
+/// value.
 pub fn choice<T: Into<Value> + 'static>(
     name: &'static str,
     column: impl ColumnTrait,

@@ -1,7 +1,8 @@
 //! The filter `q`: other filters, joined by AND, OR, NOT and parentheses (R19).
 //!
-//! `name__contains='a b' AND NOT (state=failed OR state=canceled)`. NOT binds closest, then AND. A value stands in
-//! quotes of either kind, with a backslash before a quote that is part of it, or bare if it is one word.
+//! `name__contains='a b' AND NOT (state=failed OR state=canceled)`. NOT binds closest, then AND. A value
+//! stands in quotes of either kind, with a backslash before a quote that is part of it, or bare if it is one
+//! word.
 
 use super::{Filter, Matched};
 use crate::reader::Reader;

@@ -74,8 +74,8 @@ pub fn referring_any(
     })
 }
 
-/// The filter of a repository version, or of the latest one of a repository; `condition` is given its repository and its
-/// number.
+/// The filter of a repository version, or of the latest one of a repository; `condition` is given its
+/// repository and its number.
 pub fn version(name: &'static str, condition: impl Fn(Expr, Expr) -> Expr + Send + Sync + 'static) -> Filter {
     use repository_version::{Column, Entity};
     let description = "Repository Version referenced by HREF/PRN";

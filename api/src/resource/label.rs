@@ -1,4 +1,5 @@
-//! `set_label` and `unset_label`: one label at a time, at once (R22); for any table with a column `pulp_labels`.
+//! `set_label` and `unset_label`: one label at a time, at once (R22); for any table with a column
+//! `pulp_labels`.
 
 use std::sync::Arc;
 

@@ -86,7 +86,8 @@ pub(super) async fn list<V: View>(resource: &Resource<V>, request: &Request) -> 
     };
     let mut page = in_order(rows).limit(limit).offset(offset);
     if offset > 0 {
-        // The keys are chosen first: what a row shows from other tables is not computed for rows that are skipped.
+        // The keys are chosen first: what a row shows from other tables is not computed for rows that are
+        // skipped.
         let key = key_column::<V::Entity>();
         let keys = page.select_only().column(key).into_query();
         let rows = resource.rows(request, resource.keys.len() - 1)?;

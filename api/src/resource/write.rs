@@ -38,7 +38,8 @@ where
     creation(resource, handler).answer(StatusCode::CREATED, resource.component())
 }
 
-/// The operation that creates an object in a task: 202. The object needs a UUID, which the task locks beforehand.
+/// The operation that creates an object in a task: 202. The object needs a UUID, which the task locks
+/// beforehand.
 pub fn create_in_task<V: View>(resource: &Arc<Resource<V>>) -> Endpoint
 where
     <V::Entity as EntityTrait>::PrimaryKey: PrimaryKeyTrait<ValueType = Uuid>,

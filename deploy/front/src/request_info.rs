@@ -75,8 +75,8 @@ impl RequestInfo {
     }
 }
 
-/// Whether a request names what it wants, and of whom: a path, and one host unless it is of an HTTP before 1.1
-/// (RFC 9112, sections 3.2 and 3.2.3).
+/// Whether a request names what it wants, and of whom: a path, and one host unless it is of an HTTP before
+/// 1.1 (RFC 9112, sections 3.2 and 3.2.3).
 pub(crate) fn is_valid<B>(request: &Request<B>) -> bool {
     let named: Vec<Option<String>> =
         request.headers().get_all(header::HOST).iter().map(|value| host(value.to_str().ok()?)).collect();

@@ -17,8 +17,8 @@ use crate::supervise::Supervisor;
 /// How long Pulp's processes may take until they answer.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Seconds for which a manager that does not lead waits before it ends and is started again: without it, each would
-/// say every second who leads.
+/// Seconds for which a manager that does not lead waits before it ends and is started again: without it, each
+/// would say every second who leads.
 const STANDBY: &str = "60";
 
 /// What to start.

@@ -92,8 +92,8 @@ impl Parts {
         if status.success() { Ok(()) } else { Err(child.obituary(status)) }
     }
 
-    /// Watches all of them, starts managers that do not lead again, and returns when another one has died. May be
-    /// given up and called again.
+    /// Watches all of them, starts managers that do not lead again, and returns when another one has died.
+    /// May be given up and called again.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         loop {
             let ended = tokio::select! {

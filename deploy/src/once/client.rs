@@ -52,8 +52,8 @@ impl Client {
         self.send(Method::POST, &format!("/pulp/api/v3/{path}"), Some(body)).await
     }
 
-    /// Posts `body` to `href`, waits for the task this starts and returns it when it is completed. `progress` is told
-    /// the task at each look.
+    /// Posts `body` to `href`, waits for the task this starts and returns it when it is completed. `progress`
+    /// is told the task at each look.
     ///
     /// # Errors
     /// As [`Client::get`], or if the task fails or takes too long.

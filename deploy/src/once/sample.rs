@@ -72,8 +72,8 @@ impl Sample {
     }
 }
 
-/// Copies files from `source` into the new folder `target` and writes the manifest there. Tells `progress` how many
-/// files it has. A source that is not there counts as empty.
+/// Copies files from `source` into the new folder `target` and writes the manifest there. Tells `progress`
+/// how many files it has. A source that is not there counts as empty.
 ///
 /// # Errors
 /// If `target` cannot be written.
@@ -121,7 +121,8 @@ pub(crate) fn collect(source: &Path, target: &Path, progress: impl Fn(u64)) -> a
     Ok(sample)
 }
 
-/// The path as a manifest can hold it: text without what separates lines and fields, or has a meaning in paths.
+/// The path as a manifest can hold it: text without what separates lines and fields, or has a meaning in
+/// paths.
 fn manifest_name(path: &Path) -> Option<String> {
     let name = path.to_str()?;
     let plain = |part: &str| part == part.trim() && !part.starts_with("..");

@@ -25,7 +25,8 @@ impl Upstream {
     /// If there is no free port.
     pub(crate) fn serve(directory: PathBuf) -> std::io::Result<Upstream> {
         let socket = TcpSocket::new_v4()?;
-        // Accepted connections inherit it. Without it, the end of each file waits for a delayed acknowledgement.
+        // Accepted connections inherit it. Without it, the end of each file waits for a delayed
+        // acknowledgement.
         socket.set_nodelay(true)?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let listener = socket.listen(BACKLOG)?;

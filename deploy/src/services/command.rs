@@ -24,8 +24,8 @@ pub(crate) struct Options {
     sessions: u32,
 }
 
-/// Starts both servers, prints one line of JSON when they answer, and stops them when standard input ends or a
-/// signal asks for it.
+/// Starts both servers, prints one line of JSON when they answer, and stops them when standard input ends or
+/// a signal asks for it.
 ///
 /// # Errors
 /// If a server cannot be started, or ends by itself.
@@ -71,7 +71,8 @@ fn announce(services: &Services) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Resolves when nobody can write to our standard input any more. A thread reads it: a read cannot be given up.
+/// Resolves when nobody can write to our standard input any more. A thread reads it: a read cannot be given
+/// up.
 fn input_ends() -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, wait) = oneshot::channel();
     std::thread::Builder::new().name("input".into()).spawn(move || {

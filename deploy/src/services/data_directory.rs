@@ -116,8 +116,8 @@ fn close(path: &Path, account: Option<&Account>) -> std::io::Result<()> {
     }
 }
 
-/// Takes the lock, waiting a little for the children of a killed supervisor. All children inherit the open file: as
-/// long as one of them lives, nobody else can use the directory.
+/// Takes the lock, waiting a little for the children of a killed supervisor. All children inherit the open
+/// file: as long as one of them lives, nobody else can use the directory.
 async fn lock(path: &Path) -> anyhow::Result<File> {
     let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let file = open().with_context(|| format!("cannot open {}", path.display()))?;

@@ -37,7 +37,8 @@ pub(crate) struct Postgres {
     pub(crate) major: u32,
 }
 
-/// The installation to use: the first found, or the first of version `major` if there is data of that version.
+/// The installation to use: the first found, or the first of version `major` if there is data of that
+/// version.
 ///
 /// # Errors
 /// If there is none; the message says what to install.
@@ -103,8 +104,8 @@ fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The installation whose server is in `directory`, with links resolved: Postgres finds its other files from the
-/// place of its program. Scripts are passed over, because a signal to them would not reach the server.
+/// The installation whose server is in `directory`, with links resolved: Postgres finds its other files from
+/// the place of its program. Scripts are passed over, because a signal to them would not reach the server.
 fn installation(directory: &Path) -> Option<Postgres> {
     let server = directory.join("postgres").canonicalize().ok()?;
     let initdb = server.with_file_name("initdb");

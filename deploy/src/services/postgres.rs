@@ -19,8 +19,8 @@ pub(crate) const PORT: &str = "5432";
 /// How long it may take until it answers: after a crash it first repeats its log.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is worth showing of its log: what is fatal to a session is told to its client, what is fatal to the start is in
-/// its obituary.
+/// What is worth showing of its log: what is fatal to a session is told to its client, what is fatal to the
+/// start is in its obituary.
 const SERIOUS: Show = Show::Containing(&["WARNING:", "PANIC:"]);
 
 /// Settings that suit a laptop; the others are Postgres's own.
@@ -134,8 +134,8 @@ fn version_of(data: &Path) -> anyhow::Result<Option<u32>> {
     }
 }
 
-/// Removes what a killed Postgres leaves behind. Postgres does so itself unless the number of its process has been
-/// given to another one since, which is common in containers; then it refuses to start.
+/// Removes what a killed Postgres leaves behind. Postgres does so itself unless the number of its process has
+/// been given to another one since, which is common in containers; then it refuses to start.
 ///
 /// # Errors
 /// If the process is a Postgres on these data.

@@ -1,4 +1,5 @@
-//! One child process: its lines are read, its end is noticed, and it is stopped with patience first, then with force.
+//! One child process: its lines are read, its end is noticed, and it is stopped with patience first, then
+//! with force.
 
 use std::collections::VecDeque;
 use std::fs::File;

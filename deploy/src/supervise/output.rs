@@ -1,5 +1,5 @@
-//! Where the lines of the children go: one thread writes them, with a coloured prefix, so that a terminal that is
-//! held with Ctrl-S never stops the supervisor itself.
+//! Where the lines of the children go: one thread writes them, with a coloured prefix, so that a terminal
+//! that is held with Ctrl-S never stops the supervisor itself.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -29,7 +29,8 @@ enum Entry {
     Flush(oneshot::Sender<()>),
 }
 
-/// Takes lines of children; cheap to clone. Colours are left out where nobody sees them (no terminal, `NO_COLOR`).
+/// Takes lines of children; cheap to clone. Colours are left out where nobody sees them (no terminal,
+/// `NO_COLOR`).
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     entries: mpsc::Sender<Entry>,

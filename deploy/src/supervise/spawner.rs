@@ -1,7 +1,8 @@
 //! The one thread that starts processes, and the signal they get when it ends.
 //!
-//! The kernel sends the parent-death signal when the *thread* that started the child ends, and threads of the async
-//! runtime come and go. This thread lives as long as somebody holds a [`Spawner`]: as long as the program.
+//! The kernel sends the parent-death signal when the *thread* that started the child ends, and threads of the
+//! async runtime come and go. This thread lives as long as somebody holds a [`Spawner`]: as long as the
+//! program.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -36,8 +37,9 @@ impl Spawner {
         Ok(Spawner { requests })
     }
 
-    /// Starts `command` as the leader of its own process group. If this program ends without having stopped it, the
-    /// kernel sends it `on_death` (Linux; elsewhere it is only killed when the program ends in order).
+    /// Starts `command` as the leader of its own process group. If this program ends without having stopped
+    /// it, the kernel sends it `on_death` (Linux; elsewhere it is only killed when the program ends in
+    /// order).
     ///
     /// # Errors
     /// If the program cannot be started; the message names it.
@@ -70,8 +72,8 @@ pub(crate) fn die_with_parent(command: &mut Command, signal: Signal) {
         // The parent may have ended before the signal was set: then nobody would send it.
         if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes two system calls and
-    // builds an error from a number; it allocates nothing and takes no lock.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes two system
+    // calls and builds an error from a number; it allocates nothing and takes no lock.
     unsafe { command.pre_exec(arrange) };
 }
 

@@ -25,8 +25,8 @@ pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() 
     }
 }
 
-/// The processes that have the lock of the data directory open, which is all that belong to it, and their command
-/// lines. Zombies have nothing open.
+/// The processes that have the lock of the data directory open, which is all that belong to it, and their
+/// command lines. Zombies have nothing open.
 pub(crate) fn processes_of(data: &Path) -> Vec<(u32, String)> {
     let lock = data.canonicalize().unwrap().join("lock");
     let mut found = Vec::new();

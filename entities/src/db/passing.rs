@@ -34,8 +34,8 @@ impl Passing {
         }
     }
 
-    /// Why the same statement may succeed when it is repeated; none if it would fail again. The outcome of the
-    /// failed attempt is unknown.
+    /// Why the same statement may succeed when it is repeated; none if it would fail again. The outcome of
+    /// the failed attempt is unknown.
     pub fn why(error: &DbErr) -> Option<Passing> {
         let cause = match error {
             DbErr::ConnectionAcquire(_) => return Some(Passing::Away),

@@ -1,5 +1,5 @@
-//! Settings that are not supported and stop the start: without them bytes would be kept elsewhere, others could come in,
-//! or other URLs exist than the installation's owner believes.
+//! Settings that are not supported and stop the start: without them bytes would be kept elsewhere, others
+//! could come in, or other URLs exist than the installation's owner believes.
 
 use serde_json::Value;
 

@@ -186,8 +186,8 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, u16)> {
     Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| !host.is_empty())
 }
 
-/// Levels in the words of `tracing`, in lower case. A module without a level would stand for itself alone, and silence
-/// all others.
+/// Levels in the words of `tracing`, in lower case. A module without a level would stand for itself alone,
+/// and silence all others.
 fn log_level(text: &str) -> Option<String> {
     let directives = text.split(',').map(|directive| match directive.trim().rsplit_once('=') {
         None => level(directive.trim()).map(str::to_owned),

@@ -1,8 +1,8 @@
 //! A test layer of the local store: what a power cut would take, and a disk that hangs.
 //!
-//! Only builds with debug assertions have it, where `PULPCORE_STORE_FAULTS` names a directory that tests share with
-//! the processes: below `unflushed/` stand the paths of files that have a name and may not be on the disk yet;
-//! while there is a file `frozen`, nothing is flushed.
+//! Only builds with debug assertions have it, where `PULPCORE_STORE_FAULTS` names a directory that tests
+//! share with the processes: below `unflushed/` stand the paths of files that have a name and may not be on
+//! the disk yet; while there is a file `frozen`, nothing is flushed.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! Resources of the test plugin that use what the core's own do not use yet: integer keys, changes at once, a table of the
-//! type's own, lists of references, nested objects and base64, objects below a parent, raw bodies, and a
-//! hook after creation.
+//! Resources of the test plugin that use what the core's own do not use yet: integer keys, changes at once, a
+//! table of the type's own, lists of references, nested objects and base64, objects below a parent, raw
+//! bodies, and a hook after creation.
 
 mod board;
 mod entities;

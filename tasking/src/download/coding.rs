@@ -63,8 +63,8 @@ impl Decoder {
     }
 }
 
-/// The bytes of a response on their way into the store: as they are and, if they are coded, decoded as well. Files are
-/// often served with a coding that is part of them, so what is expected decides.
+/// The bytes of a response on their way into the store: as they are and, if they are coded, decoded as well.
+/// Files are often served with a coding that is part of them, so what is expected decides.
 pub(super) struct Received {
     plain: Writer,
     decoded: Option<(Decoder, Writer)>,
@@ -107,7 +107,8 @@ impl Received {
     }
 }
 
-/// Decodes some more; returns whether that is of use: the bytes can be decoded, and are not more than the limit.
+/// Decodes some more; returns whether that is of use: the bytes can be decoded, and are not more than the
+/// limit.
 async fn decode(decoder: &mut Decoder, writer: &mut Writer, coded: &[u8], limit: u64) -> Result<bool> {
     for piece in coded.chunks(PIECE) {
         let Ok(decoded) = decoder.decode(piece) else { return Ok(false) };

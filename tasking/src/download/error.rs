@@ -17,7 +17,8 @@ pub struct DownloadError {
     pub retry_after: Option<Duration>,
 }
 
-/// A URL as it may stand in messages and logs: queries often hold keys, and user and password are none of theirs.
+/// A URL as it may stand in messages and logs: queries often hold keys, and user and password are none of
+/// theirs.
 pub fn shown(url: &str) -> String {
     let hidden = hide_passwords(url);
     let path = hidden.split(['?', '#']).next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! `Retry-After`: an upstream that is busy is left alone by all downloads of the remote for as long as it says.
+//! `Retry-After`: an upstream that is busy is left alone by all downloads of the remote for as long as it
+//! says.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

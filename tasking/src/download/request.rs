@@ -1,4 +1,5 @@
-//! One request to an upstream: redirects are followed here, so that what belongs to the remote stays with its origin.
+//! One request to an upstream: redirects are followed here, so that what belongs to the remote stays with its
+//! origin.
 
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! TLS towards a server whose certificate is to be verified against the remote's own ones.
 //!
-//! What OpenSSL takes is taken: a certificate that is itself among the trusted ones, be it one of an authority or of
-//! version 1; and the common name of a certificate without alternative names.
+//! What OpenSSL takes is taken: a certificate that is itself among the trusted ones, be it one of an
+//! authority or of version 1; and the common name of a certificate without alternative names.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The configuration of a client that trusts these certificates alone, and shows its own if it has one (PEM of the
-/// certificates and of the key).
+/// The configuration of a client that trusts these certificates alone, and shows its own if it has one (PEM
+/// of the certificates and of the key).
 pub(super) fn config(
     trusted: Vec<CertificateDer<'static>>,
     own: Option<(&str, &str)>,
@@ -59,7 +59,8 @@ impl Verifier {
         self.trusted.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())
     }
 
-    /// Verifies what was signed with the key of a certificate that is trusted, but that the library does not read.
+    /// Verifies what was signed with the key of a certificate that is trusted, but that the library does not
+    /// read.
     fn verify_signature(
         &self,
         message: &[u8],

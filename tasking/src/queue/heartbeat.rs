@@ -42,8 +42,8 @@ struct Shared {
 }
 
 impl Heartbeat {
-    /// Starts to beat for the process `id`, whose row is there already, and which is reaped after `ttl` without
-    /// a beat. It vouches for the runtime in which this is called.
+    /// Starts to beat for the process `id`, whose row is there already, and which is reaped after `ttl`
+    /// without a beat. It vouches for the runtime in which this is called.
     pub(crate) fn start(settings: &Arc<Settings>, id: Uuid, ttl: Duration) -> anyhow::Result<Heartbeat> {
         let shared = Arc::new(Shared { last: AtomicU64::new(now()), gone: CancellationToken::new() });
         let stop = CancellationToken::new();

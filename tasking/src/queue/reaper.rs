@@ -36,8 +36,8 @@ pub(crate) enum Watched {
     Only(Uuid),
 }
 
-/// The beats of live processes, or of the one that is given, and whether there can be any: a server that takes
-/// no changes takes no beats.
+/// The beats of live processes, or of the one that is given, and whether there can be any: a server that
+/// takes no changes takes no beats.
 const BEATS: &str = "SELECT pulp_id, kind, counter, current_setting('transaction_read_only')::boolean
                      FROM process JOIN process_beat ON process_id = pulp_id
                      WHERE gone_at IS NULL AND ($1::uuid IS NULL OR pulp_id = $1)";

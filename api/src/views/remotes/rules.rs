@@ -33,8 +33,8 @@ fn check_now(change: &Change<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Checks an address that content is to be fetched from: an HTTP URL without credentials, or a file below one of
-/// the allowed directories.
+/// Checks an address that content is to be fetched from: an HTTP URL without credentials, or a file below one
+/// of the allowed directories.
 pub fn check_url(field: &'static str, text: &str, allowed: &[PathBuf]) -> Result<()> {
     let refuse = |message: &str| Err(Error::field(field, message));
     let Ok(url) = Url::parse(text) else { return refuse("Enter a valid URL.") };

@@ -17,7 +17,8 @@ use crate::field::{Field, File, Mode, Store, Values, request_component};
 use crate::resource::{Resource, sharing};
 use crate::{Endpoint, Error, Request, Response, Result, schema};
 
-/// Records a chunk, and returns the file of the one that it replaces. The upload is not abandoned: it is touched.
+/// Records a chunk, and returns the file of the one that it replaces. The upload is not abandoned: it is
+/// touched.
 const RECORD: &str = "
     WITH old AS (SELECT file FROM upload_chunk WHERE upload_id = $2 AND \"offset\" = $3),
          new AS (INSERT INTO upload_chunk (pulp_id, upload_id, \"offset\", size, file)
