@@ -78,7 +78,8 @@ pub struct Settings {
     pub redis_sentinel: Option<Sentinel>,
     /// `REDIS_SSL_CA_CERTS`: the authorities trusted for TLS, instead of the system's.
     pub redis_ca_certs: Option<PathBuf>,
-    /// `REDIS_KEY_PREFIX`: put before every key, so that installations can share a database.
+    /// `REDIS_KEY_PREFIX`: put before every key, so that installations can share a database. Ends with a
+    /// separator.
     pub redis_key_prefix: String,
     /// `SECRET_KEY`: signs cookies and guarded URLs.
     pub secret_key: Masked,
@@ -189,7 +190,7 @@ impl Settings {
             redis_url,
             redis_sentinel: None,
             redis_ca_certs: values.get("REDIS_SSL_CA_CERTS")?,
-            redis_key_prefix: values.get("REDIS_KEY_PREFIX")?,
+            redis_key_prefix: separated(values.get("REDIS_KEY_PREFIX")?),
             secret_key: Masked(values.get("SECRET_KEY")?),
             db_encryption_key: values.get("DB_ENCRYPTION_KEY")?,
             media_root: values.get("MEDIA_ROOT")?,
@@ -222,4 +223,12 @@ impl Settings {
             log_level: values.get("LOG_LEVEL")?,
         })
     }
+}
+
+/// A prefix with a colon behind it, if it ends with a letter or a digit: names would run into it.
+fn separated(mut prefix: String) -> String {
+    if prefix.ends_with(char::is_alphanumeric) {
+        prefix.push(':');
+    }
+    prefix
 }

@@ -95,7 +95,7 @@ async fn cleanup(pulp: &Pulp) -> Value {
 /// The process that holds the lease.
 fn leader(redis: &str) -> Pid {
     let mut redis = UnixStream::connect(redis.strip_prefix("redis+unix://").unwrap()).unwrap();
-    redis.write_all(b"GET pulpresource-manager:lease\r\n").unwrap();
+    redis.write_all(b"GET pulp:resource-manager:lease\r\n").unwrap();
     let mut lines = BufReader::new(redis).lines();
     let lease = lines.nth(1).unwrap().unwrap();
     let (_, label) = lease.split_once(':').unwrap();

@@ -77,7 +77,8 @@ pub const TABLE: &[Setting] = &[
         "REDIS_KEY_PREFIX",
         Type::Text,
         Text("pulp"),
-        "Prefix of every key, so that installations can share a Redis database.",
+        "Prefix of every key, so that installations can share a Redis database. A colon follows it if it ends \
+         with a letter or a digit.",
     ),
     secret("SECRET_KEY", Text(""), "Signs cookies and guarded URLs; not used yet."),
     row(

@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_line_is_read_with_its_escapes() {
-        let line = b"+1700000000.000123 [0 lua] \"DEL\" \"pulpworker-1:processing\"\r\n";
-        let all = Event::Acknowledge { queue: "pulpworker-1".to_owned(), task: None };
+        let line = b"+1700000000.000123 [0 lua] \"DEL\" \"pulp:worker-1:processing\"\r\n";
+        let all = Event::Acknowledge { queue: "pulp:worker-1".to_owned(), task: None };
         let expected = (1_700_000_000_000_123, vec![all]);
         assert_eq!(parse(line), Some(expected));
         assert_eq!(words(r#""a\x00\"\\" "b""#), [b"a\0\"\\".to_vec(), b"b".to_vec()]);

@@ -140,7 +140,7 @@ impl Stage {
         crate::until("an order is sent", || async {
             self.system.monitor.seen().into_iter().find_map(|seen| match seen.what {
                 Event::Order { queue, task: ordered, .. } if ordered == task => {
-                    Some(queue.trim_start_matches("pulp").to_owned())
+                    Some(queue.trim_start_matches("pulp:").to_owned())
                 }
                 _ => None,
             })
@@ -155,7 +155,7 @@ impl Stage {
         let (worker_id, epoch) = (row.get("pulp_id"), row.get("epoch"));
         let order = Order { task, worker: worker_id, epoch, unblocked_at: "2026-01-01T00:00:00Z" };
         let bytes = tasking::codec::encode(&order).unwrap();
-        let queue = format!("pulp{worker}").into_bytes();
+        let queue = format!("pulp:{worker}").into_bytes();
         redis::command(&self.system.servers.redis_socket(), &[b"RPUSH".to_vec(), queue, bytes])
             .await
             .unwrap();

@@ -280,8 +280,8 @@ impl Drop for System {
 }
 
 /// The key of the lease.
-pub const LEASE: &str = "pulpresource-manager:lease";
+pub const LEASE: &str = "pulp:resource-manager:lease";
 
 /// The notices to the manager, and those that it has taken.
-const NOTICES: &str = "pulpresource-manager";
-const TAKEN_NOTICES: &str = "pulpresource-manager:processing";
+const NOTICES: &str = "pulp:resource-manager";
+const TAKEN_NOTICES: &str = "pulp:resource-manager:processing";

@@ -189,11 +189,11 @@ async fn a_lease_without_end_is_mended() {
         .await
         .unwrap();
     let task = insert(&pulp, "test.noop", &[], 0).await;
-    pulp.spawn("manager-2", &["worker", "--resource-manager", "--standby", "wait"]);
     let said = finds(&pulp, "lease_without_end").await;
     assert_eq!(state(&pulp, task).await, "waiting", "{said:#}");
     let (_, said) = doctor(&pulp, &["--repair"]).await;
     assert!(said["repaired"].to_string().contains("lease"), "{said:#}");
+    pulp.spawn("manager-2", &["worker", "--resource-manager", "--standby", "wait"]);
     reaches(&pulp, task, "completed").await;
     is_healthy(&pulp).await;
 }

@@ -19,6 +19,7 @@ pub(crate) mod queue;
 pub(crate) mod rejected;
 pub(crate) mod scripts;
 mod sentinels;
+mod strangers;
 
 pub(crate) use connection::Redis;
 pub use connection::check_credentials;

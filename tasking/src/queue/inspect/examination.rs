@@ -9,7 +9,7 @@ use super::Inspector;
 use super::diagnosis::{Look, PAUSE};
 use super::findings::{Code, Finding, Repair};
 use super::judge::Judge;
-use super::overview::WorkerState;
+use super::overview::{LeaseView, WorkerState};
 use super::reason::{Reason, Span};
 
 /// How many findings of one kind are told.
@@ -59,9 +59,14 @@ impl Inspector {
             (None, false) if !leader.alive => {
                 out.push(no_leader("no resource manager leads, as far as Postgres knows".to_owned()));
             }
-            (Some(lease), _) if lease.remaining.is_none() => {
-                let text = format!("the lease, held by {}, never ends: nobody else can lead", lease.label);
-                let advice = "A live leader takes it again at once; --repair deletes it.";
+            (Some(lease), _) if self.lasts_too_long(lease) => {
+                let lasts = match lease.remaining {
+                    Some(left) => format!("runs for another {}", Span(left)),
+                    None => "never ends".to_owned(),
+                };
+                let text = format!("the lease, held by {}, {lasts}: nobody else can lead", lease.label);
+                let advice = "The next resource manager that starts cuts it down; --repair deletes it, and a live \
+                              leader takes it again at once.";
                 let repair = Repair::DeleteLease { value: lease.value.clone() };
                 out.push(Finding::new(Code::LeaseWithoutEnd, &lease.value, text, advice).mended_by(repair));
             }
@@ -82,6 +87,12 @@ impl Inspector {
             let advice = "It is stopped, or cannot reach Postgres. Another one leads when its lease is over.";
             out.push(Finding::new(Code::SilentLeader, "leader", text, advice));
         }
+    }
+
+    /// Whether the lease runs for longer than any that is renewed. A second is for the look itself.
+    fn lasts_too_long(&self, lease: &LeaseView) -> bool {
+        let most = self.settings.resource_manager_lease.as_secs_f64() + 1.0;
+        lease.remaining.is_none_or(|left| left > most)
     }
 
     fn judge_workers(&self, look: &Look, out: &mut Vec<Finding>) {

@@ -15,7 +15,7 @@ pub enum Code {
     SilentLeader,
     /// The lease is held by somebody else than the leader by its row.
     LeaseOfAnother,
-    /// The lease never ends.
+    /// The lease never ends, or later than its holder could have meant.
     LeaseWithoutEnd,
     /// No worker is alive.
     NoWorker,
@@ -73,7 +73,7 @@ pub enum Repair {
         /// The name of the worker.
         name: String,
     },
-    /// Delete a lease that never ends.
+    /// Delete a lease that never ends, or too late.
     DeleteLease {
         /// What it holds.
         value: String,

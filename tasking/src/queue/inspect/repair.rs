@@ -15,12 +15,14 @@ use crate::queue::rows;
 const LIVE_WORKER: &str =
     "SELECT 1 AS one FROM process WHERE kind = 'worker' AND name = $1 AND gone_at IS NULL";
 
-/// Deletes a key that holds this value and has no end. Key; argument: the value.
-const DELETE_ENDLESS: &str =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PTTL', KEYS[1]) == -1 then
-                                  return redis.call('DEL', KEYS[1])
-                              end
-                              return 0";
+/// Deletes a key that holds this value and has no end, or a later one than a lease can have. Key; arguments:
+/// the value, the milliseconds of a lease.
+const DELETE_ENDLESS: &str = "
+    local left = redis.call('PTTL', KEYS[1])
+    if redis.call('GET', KEYS[1]) == ARGV[1] and (left == -1 or left > tonumber(ARGV[2])) then
+        return redis.call('DEL', KEYS[1])
+    end
+    return 0";
 
 impl Inspector {
     /// Repairs one thing. Returns what was done, a line each; nothing if there is nothing to do any more.
@@ -50,10 +52,11 @@ impl Inspector {
             }
             Repair::DeleteLease { value } => {
                 let script = Script::new(DELETE_ENDLESS);
-                let deleted: i64 =
-                    script.key(redis.keys.lease()).arg(value).invoke_async(&mut connection).await?;
+                let most = self.settings.resource_manager_lease.as_millis() as u64;
+                let mut call = script.key(redis.keys.lease());
+                let deleted: i64 = call.arg(value).arg(most).invoke_async(&mut connection).await?;
                 if deleted > 0 {
-                    done.push("deleted the lease, which had no end".to_owned());
+                    done.push("deleted the lease, which would have outlasted its holder".to_owned());
                 }
             }
             Repair::DropRejected { name } => {

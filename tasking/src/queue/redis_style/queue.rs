@@ -9,7 +9,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use super::lease::Lease;
 use super::message::{Notice, Order};
 use super::rejected::{self, RejectPath};
-use super::{ConnectionManager, Redis, scripts};
+use super::{ConnectionManager, Redis, scripts, strangers};
 use crate::queue::redis_style::codec;
 
 /// How many notices the manager takes at once.
@@ -75,7 +75,17 @@ impl ManagerQueue {
         for order in orders {
             call.key(keys.queue(&order.name)).arg(order.bytes.as_slice());
         }
-        let taken: Option<Vec<Vec<u8>>> = call.invoke_async(&mut self.connection).await?;
+        let taken: RedisResult<Option<Vec<Vec<u8>>>> = call.invoke_async(&mut self.connection).await;
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                let mut lists = vec![keys.manager(), processing];
+                lists.push(keys.rejected(crate::queue::process::RESOURCE_MANAGER));
+                lists.extend(orders.iter().map(|order| keys.queue(&order.name)));
+                strangers::remove(&mut self.connection, &lists, &error).await;
+                return Err(error);
+            }
+        };
         let Some(taken) = taken else { return Ok(None) };
         let mut notices = Vec::with_capacity(taken.len());
         for bytes in taken {
@@ -114,7 +124,16 @@ impl ManagerQueue {
         for order in orders {
             call.key(self.redis.keys.queue(&order.name)).arg(order.bytes.as_slice());
         }
-        let found: Option<Vec<i64>> = call.invoke_async(&mut self.connection).await?;
+        let found: RedisResult<Option<Vec<i64>>> = call.invoke_async(&mut self.connection).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let lists: Vec<String> =
+                    orders.iter().map(|order| self.redis.keys.queue(&order.name)).collect();
+                strangers::remove(&mut self.connection, &lists, &error).await;
+                return Err(error);
+            }
+        };
         Ok(found.map(|found| found.into_iter().map(|count| count > 0).collect()))
     }
 }
@@ -127,7 +146,13 @@ pub(crate) async fn await_notice(
 ) -> RedisResult<Option<Bell>> {
     let keys = &redis.keys;
     let (queue, processing) = (keys.manager(), keys.processing(crate::queue::process::RESOURCE_MANAGER));
-    let moved = block_move(connection, &queue, &processing, timeout).await?;
+    let moved = match block_move(connection, &queue, &processing, timeout).await {
+        Ok(moved) => moved,
+        Err(error) => {
+            strangers::remove(connection, &[queue, processing], &error).await;
+            return Err(error);
+        }
+    };
     Ok(moved.map(|bytes| match codec::decode(&bytes) {
         Ok(notice) => Bell::Notice(notice, bytes),
         Err(_) => Bell::Anything,
@@ -174,7 +199,7 @@ impl WorkerQueue {
         });
         let bytes = waiting.await;
         self.waiting = None;
-        self.read(bytes?).await
+        self.take(bytes).await
     }
 
     /// The next order if there is one.
@@ -182,14 +207,27 @@ impl WorkerQueue {
         if self.waiting.is_some() {
             return Ok(None);
         }
-        let bytes: Option<Vec<u8>> = cmd("LMOVE")
+        let bytes: RedisResult<Option<Vec<u8>>> = cmd("LMOVE")
             .arg(&self.queue)
             .arg(&self.processing)
             .arg(Direction::Left)
             .arg(Direction::Right)
             .query_async(&mut self.connection)
-            .await?;
-        self.read(bytes).await
+            .await;
+        self.take(bytes).await
+    }
+
+    /// What came of a move: an order, or a failure, after which the lists are lists.
+    async fn take(&mut self, moved: RedisResult<Option<Vec<u8>>>) -> RedisResult<Option<Received>> {
+        let taken = match moved {
+            Ok(bytes) => self.read(bytes).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &taken {
+            let lists = [&self.queue, &self.processing, &self.rejected].map(Clone::clone);
+            strangers::remove(&mut self.connection, &lists, error).await;
+        }
+        taken
     }
 
     async fn read(&mut self, bytes: Option<Vec<u8>>) -> RedisResult<Option<Received>> {

@@ -6,23 +6,51 @@ use std::sync::LazyLock;
 use deadpool_redis::redis::Script;
 
 /// Takes the lease if it is free, or is ours already. Answers nothing then, else the holder and the
-/// milliseconds left. Key: lease. Arguments: our value, milliseconds.
+/// milliseconds left. One that would last longer than ours does, or for ever, is cut down: its holder, if
+/// there is one, renews it before it ends. What is no lease is removed. Key: lease. Arguments: our value,
+/// milliseconds.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local held = redis.call('GET', KEYS[1])
-         if held and held ~= ARGV[1] then return {held, redis.call('PTTL', KEYS[1])} end
+        "local kind = redis.call('TYPE', KEYS[1]).ok
+         if kind ~= 'string' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+         local held = redis.call('GET', KEYS[1])
+         if held and held ~= ARGV[1] then
+             local left, most = redis.call('PTTL', KEYS[1]), tonumber(ARGV[2])
+             if left < 0 or left > most then
+                 redis.call('PEXPIRE', KEYS[1], most)
+                 left = most
+             end
+             return {held, left}
+         end
          redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
          return false",
     )
 });
 
-/// Renews the lease if it is ours. Answers who holds it afterwards, if anybody.
+/// Renews the lease if it is ours. Answers who holds it afterwards, if anybody. What is no lease is removed.
 /// Key: lease. Arguments: our value, milliseconds.
 pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local held = redis.call('GET', KEYS[1])
+        "local kind = redis.call('TYPE', KEYS[1]).ok
+         if kind ~= 'string' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+         local held = redis.call('GET', KEYS[1])
          if held == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
          return held",
+    )
+});
+
+/// Removes those of the keys that are no lists, and answers them.
+pub(super) static REMOVE_STRANGERS: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local removed = {}
+         for _, key in ipairs(KEYS) do
+             local kind = redis.call('TYPE', key).ok
+             if kind ~= 'list' and kind ~= 'none' then
+                 redis.call('DEL', key)
+                 removed[#removed + 1] = key
+             end
+         end
+         return removed",
     )
 });
 
