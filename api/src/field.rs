@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub use certificates::Certificates;
-pub use references::{Found, Nothing, Reference, References, Version};
+pub use references::{Found, Nothing, Reference, References, Target, Version};
 pub use shapes::{
     Base64, Boolean, Choice, File, Integer, Labels, Map as AnyMap, Nested, Number, TextMaps, Texts, Time,
 };

@@ -110,7 +110,8 @@ fn flat(schema: Value, parts: &BTreeMap<String, Value>) -> Value {
                 return Value::Object(object);
             }
             if let Some(Value::Array(pieces)) = object.remove("allOf") {
-                return pieces.into_iter().fold(json!({"type": "object"}), |whole, piece| {
+                let whole = described(json!({"type": "object"}), &object);
+                return pieces.into_iter().fold(whole, |whole, piece| {
                     let piece =
                         piece.get("$ref").and_then(|path| target(path, parts)).cloned().unwrap_or(piece);
                     merged(whole, flat(piece, parts))

@@ -1,6 +1,7 @@
 //! Views: how rows are read, and what clients see of them; the response struct gives the schema of the
 //! document.
 
+mod identity;
 mod values;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use sea_orm::{FromQueryResult, Select};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use identity::{Dated, Identity, TypedIdentity};
 pub use values::{Duration, Hidden, Labels, Link, Name, Time, hidden};
 
 use crate::Result;

@@ -25,9 +25,52 @@ pub struct Found {
     pub id: Box<dyn Any + Send + Sync>,
 }
 
+impl Found {
+    /// One row.
+    fn one<E>(id: Id<E>) -> Found
+    where
+        E: sea_orm::EntityTrait,
+        E::PrimaryKey: sea_orm::PrimaryKeyTrait<ValueType = Uuid>,
+    {
+        Found { value: id.key().to_string().into(), id: Box::new(id) }
+    }
+}
+
 const NO_MATCH: &str = "Invalid hyperlink - No URL match.";
 const WRONG_MATCH: &str = "Invalid hyperlink - Incorrect URL match.";
 const MISSING: &str = "Invalid hyperlink - Object does not exist.";
+
+/// What one href or PRN in a request may lead to: a field of this shape is a text.
+#[async_trait::async_trait]
+pub trait Target: std::fmt::Debug + Send + Sync + 'static {
+    /// Follows it in the scope of the reader.
+    ///
+    /// # Errors
+    /// If the database refuses; what is wrong with the reference is in the inner result.
+    async fn follow(&self, text: &str, reader: &Reader<'_>) -> Result<Result<Found, String>>;
+}
+
+#[async_trait::async_trait]
+impl<T: Target> Shape for T {
+    fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
+        text(value)
+    }
+
+    fn schema(&self) -> Value {
+        json!({"type": "string", "format": "uri"})
+    }
+
+    fn is_relation(&self) -> bool {
+        true
+    }
+
+    async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
+        match value.as_str() {
+            Some(text) => Ok(Some(self.follow(text, reader).await?)),
+            None => Ok(None),
+        }
+    }
+}
 
 /// A row of `E`.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +96,7 @@ where
     E: Visible + EntityName,
     E::PrimaryKey: sea_orm::PrimaryKeyTrait<ValueType = Uuid>,
 {
-    async fn follow(&self, text: &str, reader: &Reader<'_>) -> Result<Result<Id<E>, String>> {
+    async fn id(&self, text: &str, reader: &Reader<'_>) -> Result<Result<Id<E>, String>> {
         let (kind, id) = match reader.links.parse(text) {
             None => return Ok(Err(NO_MATCH.to_owned())),
             Some(entities::Reference::Object { kind, id }) => (kind, id),
@@ -68,27 +111,13 @@ where
 }
 
 #[async_trait::async_trait]
-impl<E> Shape for Reference<E>
+impl<E> Target for Reference<E>
 where
     E: Visible + EntityName + std::fmt::Debug,
     E::PrimaryKey: sea_orm::PrimaryKeyTrait<ValueType = Uuid>,
 {
-    fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
-        text(value)
-    }
-
-    fn schema(&self) -> Value {
-        json!({"type": "string", "format": "uri"})
-    }
-
-    fn is_relation(&self) -> bool {
-        true
-    }
-
-    async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
-        let Some(text) = value.as_str() else { return Ok(None) };
-        let found = self.follow(text, reader).await?;
-        Ok(Some(found.map(|id| Found { value: id.key().to_string().into(), id: Box::new(id) })))
+    async fn follow(&self, text: &str, reader: &Reader<'_>) -> Result<Result<Found, String>> {
+        Ok(self.id(text, reader).await?.map(Found::one))
     }
 }
 
@@ -113,7 +142,7 @@ where
     async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
         let mut ids: Vec<Id<E>> = Vec::new();
         for text in value.as_array().into_iter().flatten().filter_map(Value::as_str) {
-            match self.0.follow(text, reader).await? {
+            match self.0.id(text, reader).await? {
                 Ok(id) => ids.push(id),
                 Err(message) => return Ok(Some(Err(message))),
             }
@@ -128,27 +157,12 @@ where
 pub struct Version;
 
 #[async_trait::async_trait]
-impl Shape for Version {
-    fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
-        text(value)
-    }
-
-    fn schema(&self) -> Value {
-        json!({"type": "string", "format": "uri"})
-    }
-
-    fn is_relation(&self) -> bool {
-        true
-    }
-
-    async fn find(&self, value: &Value, reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
-        let Some(text) = value.as_str() else { return Ok(None) };
-        let Some(reference) = reader.links.parse(text) else { return Ok(Some(Err(NO_MATCH.to_owned()))) };
-        let Some(id) = version_id(reference, reader).await? else {
-            let message = if is_version(reference) { MISSING } else { WRONG_MATCH };
-            return Ok(Some(Err(message.to_owned())));
-        };
-        Ok(Some(Ok(Found { value: id.key().to_string().into(), id: Box::new(id) })))
+impl Target for Version {
+    async fn follow(&self, text: &str, reader: &Reader<'_>) -> Result<Result<Found, String>> {
+        let Some(reference) = reader.links.parse(text) else { return Ok(Err(NO_MATCH.to_owned())) };
+        let wrong = if is_version(reference) { MISSING } else { WRONG_MATCH };
+        let id = version_id(reference, reader).await?;
+        Ok(id.map(Found::one).ok_or_else(|| wrong.to_owned()))
     }
 }
 
@@ -195,20 +209,8 @@ fn text(value: &Value) -> Result<Value, String> {
 pub struct Nothing;
 
 #[async_trait::async_trait]
-impl Shape for Nothing {
-    fn read(&self, value: &Value, _is_form: bool) -> Result<Value, String> {
-        text(value)
-    }
-
-    fn schema(&self) -> Value {
-        json!({"type": "string", "format": "uri"})
-    }
-
-    fn is_relation(&self) -> bool {
-        true
-    }
-
-    async fn find(&self, _value: &Value, _reader: &Reader<'_>) -> Result<Option<Result<Found, String>>> {
-        Ok(Some(Err(NO_MATCH.to_owned())))
+impl Target for Nothing {
+    async fn follow(&self, _text: &str, _reader: &Reader<'_>) -> Result<Result<Found, String>> {
+        Ok(Err(NO_MATCH.to_owned()))
     }
 }

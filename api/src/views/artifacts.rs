@@ -20,16 +20,14 @@ use crate::field::{Field, File, Integer, Mode, Values, request_component};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource, sharing};
-use crate::view::{Link, Name, Time, View};
+use crate::view::{Identity, View};
 use crate::{Endpoint, Error, Request, Response, Result, response};
 
 /// An artifact as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     file: String,
     size: i64,
     md5: Option<String>,
@@ -49,10 +47,7 @@ impl View for Artifacts {
 
     async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
         let show = |row: Model| Body {
-            pulp_href: Link(reader.links.href(&kind::ARTIFACT, row.pulp_id)),
-            prn: Name(kind::ARTIFACT.prn(row.pulp_id)),
-            pulp_created: row.pulp_created.into(),
-            pulp_last_updated: row.pulp_last_updated.into(),
+            identity: Identity::of(&kind::ARTIFACT, &row, reader),
             file: row.file,
             size: row.size,
             md5: row.md5,

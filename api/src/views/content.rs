@@ -19,7 +19,7 @@ use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
 use crate::schema::simple;
-use crate::view::{Labels, Link, Name, Time, View};
+use crate::view::{Labels, Link, TypedIdentity, View};
 use crate::{Endpoint, Result};
 
 /// The kind under which content of any type is listed.
@@ -28,22 +28,16 @@ static ANY: Kind = Kind::core("Content", "content", "content");
 /// What clients see of a unit of any type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Common {
-    pulp_href: Option<Link>,
-    prn: Option<Name>,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: TypedIdentity,
     pulp_labels: Labels,
 }
 
 impl Common {
     /// The fields of a unit that all types have.
     pub fn of(row: Model, reader: &Reader<'_>) -> Common {
-        let kind = reader.links.kinds().of("content", &row.pulp_type);
         Common {
-            pulp_href: kind.map(|kind| Link(reader.links.href(kind, row.pulp_id))),
-            prn: kind.map(|kind| Name(kind.prn(row.pulp_id))),
-            pulp_created: row.pulp_created.into(),
-            pulp_last_updated: row.pulp_last_updated.into(),
+            identity: TypedIdentity::of("content", &row.pulp_type, &row, reader),
             pulp_labels: Labels(row.pulp_labels),
         }
     }

@@ -19,7 +19,7 @@ use crate::field::{Boolean, Field, Nothing, Reference, Version};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Details, Labels, Link, Name, NoDetails, Time, View};
+use crate::view::{Details, Labels, Link, Name, NoDetails, Time, TypedIdentity, View};
 use crate::{Endpoint, Result};
 
 /// The kind under which distributions of any type are listed.
@@ -64,13 +64,11 @@ impl Row {
     }
 }
 
-/// A distribution as clients see it; `D` is what is special to its type.
+/// A distribution as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Body<D> {
-    pulp_href: Option<Link>,
-    prn: Option<Name>,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: TypedIdentity,
     base_path: String,
     base_url: String,
     content_guard: Option<Link>,
@@ -82,6 +80,7 @@ pub struct Body<D> {
     name: String,
     repository: Option<Link>,
     repository_version: Option<Link>,
+    /// What is special to its type.
     #[serde(flatten)]
     #[schema(inline)]
     details: D,
@@ -129,15 +128,11 @@ impl<D: Details<Row>> View for Distributions<D> {
 fn show<D: Details<Row>>(row: Row, reader: &Reader<'_>) -> Result<Body<D>> {
     let (details, repository, version) = (D::of(&row, reader)?, row.repository(reader), row.version(reader));
     let no_content_change_since = row.unchanged_since();
-    let Model { pulp_id, pulp_type, base_path, .. } = &row.distribution;
-    let kind = reader.links.kinds().of("distribution", pulp_type);
+    let identity = TypedIdentity::of("distribution", &row.distribution.pulp_type, &row.distribution, reader);
     let origin = reader.settings.content_origin.as_deref().unwrap_or_default().trim_end_matches('/');
-    let base_url = format!("{origin}{}{base_path}/", reader.settings.content_path_prefix);
+    let base_url = format!("{origin}{}{}/", reader.settings.content_path_prefix, row.distribution.base_path);
     Ok(Body {
-        pulp_href: kind.map(|kind| Link(reader.links.href(kind, pulp_id))),
-        prn: kind.map(|kind| Name(kind.prn(pulp_id))),
-        pulp_created: row.distribution.pulp_created.into(),
-        pulp_last_updated: row.distribution.pulp_last_updated.into(),
+        identity,
         base_path: row.distribution.base_path,
         base_url,
         // There are no content guards yet.

@@ -11,16 +11,14 @@ use utoipa::ToSchema;
 use crate::filter;
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Labels, Link, Name, Time, View};
+use crate::view::{Identity, Labels, View};
 use crate::{Endpoint, Result};
 
 /// A domain as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     name: String,
     description: Option<String>,
     pulp_labels: Labels,
@@ -41,10 +39,7 @@ impl View for Domains {
 
     async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
         let show = |row: Model| Body {
-            pulp_href: Link(reader.links.href(&kind::DOMAIN, row.pulp_id)),
-            prn: Name(kind::DOMAIN.prn(row.pulp_id)),
-            pulp_created: row.pulp_created.into(),
-            pulp_last_updated: row.pulp_last_updated.into(),
+            identity: Identity::of(&kind::DOMAIN, &row, reader),
             name: row.name,
             description: row.description,
             pulp_labels: Labels(row.pulp_labels),

@@ -19,7 +19,7 @@ use crate::field::{Field, Reference, Values, Version};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Details, Link, Name, NoDetails, Time, View};
+use crate::view::{Details, Link, NoDetails, TypedIdentity, View};
 use crate::{Endpoint, Error, Request, Result};
 
 /// The kind under which publications of any type are listed.
@@ -45,15 +45,14 @@ impl Row {
     }
 }
 
-/// A publication as clients see it; `D` is what is special to its type.
+/// A publication as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Body<D> {
-    pulp_href: Option<Link>,
-    prn: Option<Name>,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: TypedIdentity,
     repository_version: Option<Link>,
     repository: Option<Link>,
+    /// What is special to its type.
     #[serde(flatten)]
     #[schema(inline)]
     details: D,
@@ -114,13 +113,9 @@ async fn distributions(rows: &[Row], reader: &Reader<'_>) -> Result<HashMap<Uuid
 
 fn show<D: Details<Row>>(row: Row, reader: &Reader<'_>) -> Result<Body<D>> {
     let (links, details) = (reader.links, D::of(&row, reader)?);
-    let id = row.publication.pulp_id;
-    let kind = links.kinds().of("publication", &row.publication.pulp_type);
+    let identity = TypedIdentity::of("publication", &row.publication.pulp_type, &row.publication, reader);
     Ok(Body {
-        pulp_href: kind.map(|kind| Link(links.href(kind, id))),
-        prn: kind.map(|kind| Name(kind.prn(id))),
-        pulp_created: row.publication.pulp_created.into(),
-        pulp_last_updated: row.publication.pulp_last_updated.into(),
+        identity,
         repository_version: links.version(&row.repository_type, row.repository_id, row.number).map(Link),
         repository: links.typed("repository", &row.repository_type, row.repository_id).map(Link),
         details,

@@ -15,7 +15,7 @@ use crate::field::{Boolean, Certificates, Choice, Field, Integer, Number, Secret
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Details, Hidden, Labels, Link, Name, NoDetails, Time, View, hidden};
+use crate::view::{Details, Hidden, Labels, NoDetails, TypedIdentity, View, hidden};
 use crate::{Endpoint, Result};
 
 /// The kind under which remotes of any type are listed.
@@ -24,13 +24,11 @@ static ANY: Kind = Kind::core("Remote", "remote", "remotes");
 /// When the files of a remote are downloaded (C20).
 const POLICY: Choice = Choice { name: "Policy692Enum", words: &["immediate", "on_demand", "streamed"] };
 
-/// A remote as clients see it; `D` is what is special to its type.
+/// A remote as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Body<D> {
-    pulp_href: Option<Link>,
-    prn: Option<Name>,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: TypedIdentity,
     name: String,
     url: String,
     pulp_labels: Labels,
@@ -50,6 +48,7 @@ pub struct Body<D> {
     headers: Option<Value>,
     download_concurrency: Option<i32>,
     rate_limit: Option<i32>,
+    /// What is special to its type.
     #[serde(flatten)]
     #[schema(inline)]
     details: D,
@@ -71,12 +70,8 @@ impl<D: Details<Model>> View for Remotes<D> {
 
 fn show<D: Details<Model>>(row: Model, reader: &Reader<'_>) -> Result<Body<D>> {
     let details = D::of(&row, reader)?;
-    let kind = reader.links.kinds().of("remote", &row.pulp_type);
     Ok(Body {
-        pulp_href: kind.map(|kind| Link(reader.links.href(kind, row.pulp_id))),
-        prn: kind.map(|kind| Name(kind.prn(row.pulp_id))),
-        pulp_created: row.pulp_created.into(),
-        pulp_last_updated: row.pulp_last_updated.into(),
+        identity: TypedIdentity::of("remote", &row.pulp_type, &row, reader),
         name: row.name,
         url: row.url,
         pulp_labels: Labels(row.pulp_labels),

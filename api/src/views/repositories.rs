@@ -19,7 +19,7 @@ use crate::field::{Field, Integer, Reference, Text};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Details, Labels, Link, Name, NoDetails, Time, View};
+use crate::view::{Details, Labels, Link, NoDetails, TypedIdentity, View};
 use crate::{Endpoint, Result};
 
 /// The kind under which repositories of any type are listed.
@@ -37,13 +37,11 @@ pub struct Row {
     pub remote_type: Option<String>,
 }
 
-/// A repository as clients see it; `D` is what is special to its type.
+/// A repository as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Body<D> {
-    pulp_href: Option<Link>,
-    prn: Option<Name>,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: TypedIdentity,
     versions_href: Option<Link>,
     pulp_labels: Labels,
     latest_version_href: Option<Link>,
@@ -52,6 +50,7 @@ pub struct Body<D> {
     retain_repo_versions: Option<i32>,
     retain_checkpoints: Option<i32>,
     remote: Option<Link>,
+    /// What is special to its type.
     #[serde(flatten)]
     #[schema(inline)]
     details: D,
@@ -87,14 +86,11 @@ impl<D: Details<Row>> View for Repositories<D> {
 fn show<D: Details<Row>>(row: Row, reader: &Reader<'_>) -> Result<Body<D>> {
     let (links, details) = (reader.links, D::of(&row, reader)?);
     let Row { repository, latest, remote_type } = row;
-    let kind = links.kinds().of("repository", &repository.pulp_type);
+    let identity = TypedIdentity::of("repository", &repository.pulp_type, &repository, reader);
     let (pulp_type, id) = (repository.pulp_type, repository.pulp_id);
     let remote = remote_type.zip(repository.remote_id);
     Ok(Body {
-        pulp_href: kind.map(|kind| Link(links.href(kind, id))),
-        prn: kind.map(|kind| Name(kind.prn(id))),
-        pulp_created: repository.pulp_created.into(),
-        pulp_last_updated: repository.pulp_last_updated.into(),
+        identity,
         versions_href: links.versions(&pulp_type, id).map(Link),
         pulp_labels: Labels(repository.pulp_labels),
         latest_version_href: latest.and_then(|number| links.version(&pulp_type, id, number)).map(Link),

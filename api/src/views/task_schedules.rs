@@ -10,16 +10,14 @@ use utoipa::ToSchema;
 use crate::filter;
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
-use crate::view::{Duration, Link, Name, Time, View};
+use crate::view::{Duration, Identity, Link, Time, View};
 use crate::{Endpoint, Result};
 
 /// A schedule as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     name: String,
     task_name: String,
     dispatch_interval: Option<Duration>,
@@ -36,10 +34,7 @@ impl View for Schedules {
 
     async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
         let show = |row: Model| Body {
-            pulp_href: Link(reader.links.href(&kind::TASK_SCHEDULE, row.pulp_id)),
-            prn: Name(kind::TASK_SCHEDULE.prn(row.pulp_id)),
-            pulp_created: row.pulp_created.into(),
-            pulp_last_updated: row.pulp_last_updated.into(),
+            identity: Identity::of(&kind::TASK_SCHEDULE, &row, reader),
             name: row.name,
             task_name: row.task_name,
             dispatch_interval: row.dispatch_interval.map(Duration),

@@ -19,7 +19,7 @@ use crate::field::{Field, Mode, Values, request_component};
 use crate::reader::Reader;
 use crate::resource::{self, Resource, sharing};
 use crate::schema::Component;
-use crate::view::{Link, Name, Time, View};
+use crate::view::{Identity, Link, Time, View};
 use crate::{Endpoint, Error, Request, Response, Result, response};
 use related::{ProgressReport, Related};
 
@@ -40,10 +40,8 @@ const MINIMAL: &[&str] = &[
 /// A task as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     state: &'static str,
     name: String,
     logging_cid: String,
@@ -72,10 +70,8 @@ struct Body {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MinimalTaskResponse)]
 pub(super) struct MinimalTask {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     pulp_api_version: &'static str,
     name: String,
     state: &'static str,
@@ -88,10 +84,7 @@ pub(super) struct MinimalTask {
 impl MinimalTask {
     pub(super) fn of(row: Model, reader: &Reader<'_>) -> MinimalTask {
         MinimalTask {
-            pulp_href: Link(reader.links.href(&kind::TASK, row.pulp_id)),
-            prn: Name(kind::TASK.prn(row.pulp_id)),
-            pulp_created: row.pulp_created.into(),
-            pulp_last_updated: row.pulp_last_updated.into(),
+            identity: Identity::of(&kind::TASK, &row, reader),
             pulp_api_version: "v3",
             name: row.name,
             state: row.state.as_str(),
@@ -120,12 +113,10 @@ fn show(row: Model, related: &mut Related, reader: &Reader<'_>) -> Body {
     let links = reader.links;
     let task = |id| Link(links.href(&kind::TASK, id));
     let (created_resources, created_resource_prns) = related.created(row.pulp_id);
+    let identity = Identity::of(&kind::TASK, &row, reader);
     let shared = row.shared_resources.into_iter().map(|resource| format!("shared:{resource}"));
     Body {
-        pulp_href: task(row.pulp_id),
-        prn: Name(kind::TASK.prn(row.pulp_id)),
-        pulp_created: row.pulp_created.into(),
-        pulp_last_updated: row.pulp_last_updated.into(),
+        identity,
         state: row.state.as_str(),
         name: row.name,
         logging_cid: row.logging_cid,

@@ -16,20 +16,18 @@ use crate::endpoint::Media;
 use crate::field::{Field, Integer, Mode, Values, request_component};
 use crate::reader::Reader;
 use crate::resource::{self, Resource, sharing};
-use crate::view::{Link, Name, Time, View};
+use crate::view::{Identity, View};
 use crate::{Endpoint, Error, Request, Response, Result, filter, response};
 
 /// An upload as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     size: i64,
 }
 
-/// An upload with its chunks, for who asks for it alone.
+/// An upload with its chunks.
 #[derive(Debug, Serialize, ToSchema)]
 struct Detail {
     #[serde(flatten)]
@@ -77,13 +75,7 @@ impl View for WithChunks {
 }
 
 fn show(row: Model, reader: &Reader<'_>) -> Body {
-    Body {
-        pulp_href: Link(reader.links.href(&kind::UPLOAD, row.pulp_id)),
-        prn: Name(kind::UPLOAD.prn(row.pulp_id)),
-        pulp_created: row.pulp_created.into(),
-        pulp_last_updated: row.pulp_last_updated.into(),
-        size: row.size,
-    }
+    Body { identity: Identity::of(&kind::UPLOAD, &row, reader), size: row.size }
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

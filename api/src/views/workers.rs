@@ -17,7 +17,7 @@ use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
 use crate::schema::simple;
-use crate::view::{Link, Name, Time, View};
+use crate::view::{Identity, Link, Time, View};
 use crate::{Endpoint, Error, Result};
 
 #[derive(Debug, FromQueryResult)]
@@ -30,10 +30,8 @@ struct Row {
 /// A worker as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
-    pulp_href: Link,
-    prn: Name,
-    pulp_created: Time,
-    pulp_last_updated: Time,
+    #[serde(flatten)]
+    identity: Identity,
     name: String,
     last_heartbeat: Time,
     #[schema(value_type = HashMap<String, String>)]
@@ -55,10 +53,7 @@ impl View for Workers {
     async fn show(rows: Vec<Row>, reader: &Reader<'_>) -> Result<Vec<Body>> {
         let tasks = tasks(rows.iter().map(|row| row.process.pulp_id), reader).await?;
         let show = |row: Row| Body {
-            pulp_href: Link(reader.links.href(&kind::WORKER, row.process.pulp_id)),
-            prn: Name(kind::WORKER.prn(row.process.pulp_id)),
-            pulp_created: row.process.pulp_created.into(),
-            pulp_last_updated: row.process.pulp_last_updated.into(),
+            identity: Identity::of(&kind::WORKER, &row.process, reader),
             current_task: tasks
                 .get(&row.process.pulp_id)
                 .map(|task| Link(reader.links.href(&kind::TASK, task))),

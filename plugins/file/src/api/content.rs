@@ -31,7 +31,7 @@ struct Row {
     sha256: String,
 }
 
-/// A file as clients see it: digests are those of the bytes we hold, else as the remote announces them.
+/// A file as clients see it: digests are those of the stored bytes, else what the remote announces.
 #[derive(Debug, Serialize, ToSchema)]
 struct Body {
     #[serde(flatten)]
