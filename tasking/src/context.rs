@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::queue::backoff::Backoff;
-use crate::{Dispatcher, Origin, Progress, RepositoryType, Task, Tasks};
+use crate::{Dispatcher, Origin, Progress, RepositoryType, RepositoryTypes, Task};
 
 /// How long the begin of a transaction waits for a database that takes none.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -43,19 +43,19 @@ struct Inner {
     /// Whether it was created.
     used_directory: OnceLock<()>,
     canceled: CancellationToken,
-    tasks: Arc<Tasks>,
+    repositories: RepositoryTypes,
 }
 
 impl TaskContext {
     /// The context of a claimed task. `origin` is that of the task itself; `canceled` tells blocking work to
-    /// stop; `tasks` is what the worker can run, with the types of repositories.
+    /// stop; `repositories` are the types that the worker knows.
     pub fn new(
         dispatcher: Dispatcher,
         claim: Claim,
         origin: Origin,
         working_directory: PathBuf,
         canceled: CancellationToken,
-        tasks: Arc<Tasks>,
+        repositories: RepositoryTypes,
     ) -> TaskContext {
         TaskContext(Arc::new(Inner {
             dispatcher,
@@ -64,7 +64,7 @@ impl TaskContext {
             working_directory,
             used_directory: OnceLock::new(),
             canceled,
-            tasks,
+            repositories,
         }))
     }
 
@@ -98,7 +98,7 @@ impl TaskContext {
     /// # Errors
     /// If no plugin of this worker brings it.
     pub fn repository_type(&self, pulp_type: &str) -> anyhow::Result<Arc<RepositoryType>> {
-        self.0.tasks.repositories().get(pulp_type)
+        self.0.repositories.get(pulp_type)
     }
 
     /// A directory for this task alone, created when it is first asked for and removed when the task ends.

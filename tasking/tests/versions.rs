@@ -5,7 +5,6 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use entities::{Kind, db, domain};
 use rand::rngs::StdRng;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use support::Bench;
 use tasking::context::Claim;
 use tasking::tasks::repository::{AddAndRemove, Base, DeleteVersion, Removal};
-use tasking::{ContentType, Origin, RepositoryType, Task, TaskContext, Tasks};
+use tasking::{ContentType, Origin, RepositoryType, RepositoryTypes, Task, TaskContext, Tasks};
 use uuid::Uuid;
 
 static KIND: Kind = Kind::typed("test.Test", "repository", "test.test", "repositories/test/test");
@@ -25,8 +24,9 @@ static UNIT: Kind = Kind::typed("test.Unit", "content", "test.unit", "content/te
 /// Units that are nothing but content: no key is checked, so their table is never looked at.
 const UNITS: ContentType = ContentType::new(&UNIT, "test_unit", &["name"]);
 
-fn tasks() -> Arc<Tasks> {
-    Arc::new(Tasks::default().with_repositories([RepositoryType::new(&KIND).takes(UNITS)]))
+fn repositories() -> RepositoryTypes {
+    let tasks = Tasks::default().with_repositories([RepositoryType::new(&KIND).takes(UNITS)]);
+    tasks.repositories().clone()
 }
 
 type Units = BTreeSet<Uuid>;
@@ -69,7 +69,7 @@ async fn a_repository_takes_only_the_content_of_its_types() {
     let bench = Bench::start().await;
     let repository = repository(&bench).await;
     let (own, foreign) = (unit(&bench, "test.unit").await, unit(&bench, "other.unit").await);
-    let types = tasks().repositories().get("test.test").unwrap();
+    let types = repositories().get("test.test").unwrap();
     let found = types.foreign(&bench.pulp.db, &[own, foreign, Uuid::now_v7()]).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].pulp_id, found[0].pulp_type.as_str()), (foreign, "other.unit"));
@@ -197,5 +197,5 @@ async fn context(bench: &Bench) -> TaskContext {
     let origin =
         Origin { domain: domain::DEFAULT, user: None, logging_cid: String::new(), parent: None, group: None };
     let directory = bench.pulp.settings.working_directory.clone();
-    TaskContext::new(bench.dispatcher.clone(), claim, origin, directory, Default::default(), tasks())
+    TaskContext::new(bench.dispatcher.clone(), claim, origin, directory, Default::default(), repositories())
 }

@@ -84,8 +84,8 @@ impl Runner {
         let span = tracing::info_span!("task", cid = %task.origin.logging_cid, task = %id, name = %task.name);
         let directory = self.directory.join(id.to_string());
         let ClaimedTask { claim, name, args, origin } = task;
-        let (dispatcher, tasks) = (self.dispatcher.clone(), self.tasks.clone());
-        let cx = TaskContext::new(dispatcher, claim, origin, directory, canceled.clone(), tasks);
+        let (dispatcher, repositories) = (self.dispatcher.clone(), self.tasks.repositories().clone());
+        let cx = TaskContext::new(dispatcher, claim, origin, directory, canceled.clone(), repositories);
         async {
             tracing::info!("the task starts");
             let started = std::time::Instant::now();
