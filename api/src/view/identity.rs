@@ -47,7 +47,8 @@ pub struct Identity {
     pulp_last_updated: Time,
 }
 
-/// Of an object in a table that several types share. It has no name if the plugin of its type is not installed.
+/// Of an object in a table that several types share. It has no name if the plugin of its type is not
+/// installed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TypedIdentity {
     pulp_href: Option<Link>,
