@@ -14,6 +14,7 @@ use sea_orm::{QuerySelect, QueryTrait, Select};
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::ObjectBuilder;
 
+pub(crate) use common::names_of;
 pub use common::{boolean, choice, dates, integers, label_select, names, number, texts, types};
 pub use date::parse_date;
 pub use references::{ids, reference, referring, referring_any, version};

@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub use change::{Change, Rule};
 pub use label::labels;
 pub use parent::Parent;
-pub use write::{create, create_in_task, destroy, destroy_in_task, updates, updates_in_task};
+pub use write::{create, create_in_task, creation, destroy, destroy_in_task, updates, updates_in_task};
 
 use crate::field::Field;
 use crate::filter::Filter;

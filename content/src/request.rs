@@ -28,6 +28,15 @@ pub struct Request {
     pub body: Body,
 }
 
+impl Request {
+    /// The first value of a parameter of the query, decoded; `None` if it is not there.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.query.as_deref().unwrap_or_default();
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

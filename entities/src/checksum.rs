@@ -92,6 +92,19 @@ impl Digests {
         Digests([(Algorithm::Sha256, digest.into())].into())
     }
 
+    /// The SHA-256 that an upstream announces.
+    ///
+    /// # Errors
+    /// If it is not 64 lower-case hexadecimal digits.
+    pub fn parse_sha256(digest: &str) -> anyhow::Result<Digests> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        anyhow::ensure!(
+            digest.len() == 64 && digest.bytes().all(is_digit),
+            "{digest:?} is not a SHA-256 in lower-case hexadecimal"
+        );
+        Ok(Digests::sha256(digest))
+    }
+
     /// The digest of one algorithm.
     pub fn get(&self, algorithm: Algorithm) -> Option<&str> {
         self.0.get(&algorithm).map(String::as_str)

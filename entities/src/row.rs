@@ -6,6 +6,7 @@
 
 mod table;
 
+use anyhow::Context;
 use chrono::Utc;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,15 @@ pub type Row = Map<String, Value>;
 
 /// Where a [`Row`] holds the columns of the kind's own table.
 pub const OWN: &str = "own_table";
+
+/// Reads the column `details` of a row: what is special to its type.
+///
+/// # Errors
+/// If it holds something else.
+pub fn details<T: serde::de::DeserializeOwned>(details: &Value) -> Result<T> {
+    let read = T::deserialize(details).context("the details of the row are not those of its type");
+    read.map_err(Error::Internal)
+}
 
 /// The id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,15 +38,17 @@ pub enum Given {
 }
 
 /// The creation of a unit: the arguments that such tasks have in common, whatever the type of content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Creation {
     /// The bytes.
     pub given: Given,
     /// What is known of the bytes.
+    #[serde(default)]
     pub expected: Digests,
     /// The repository that gets a version with the unit.
     pub repository: Option<Uuid>,
     /// Labels of the unit.
+    #[serde(default)]
     pub pulp_labels: Map<String, Value>,
 }
 
@@ -132,6 +134,16 @@ impl Creation {
 }
 
 impl StoredBytes {
+    /// More bytes that the user brings, for a unit with several artifacts. The task has to hold what they are
+    /// taken from, as [`Creation::resources`] does for the first ones.
+    ///
+    /// # Errors
+    /// If the bytes are not there.
+    pub async fn also(&self, given: Given) -> anyhow::Result<StoredBytes> {
+        let artifact = artifact(&self.cx, given, Digests::default()).await?;
+        Ok(StoredBytes { artifact, cx: self.cx.clone() })
+    }
+
     /// Streams the bytes, or a part of them.
     ///
     /// # Errors

@@ -25,12 +25,13 @@ use entities::artifact::Kept;
 use entities::checksum::Expected;
 use entities::storage::Staged;
 use entities::{Kind, artifact, db, publication, published_metadata, repository_version};
+use futures_util::{Stream, TryStreamExt, stream};
 use sea_orm::{ActiveModelTrait, EntityTrait, FromQueryResult, Set, SqlErr};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{FencedTransaction, TaskContext, relative_path, version};
+use crate::{FencedTransaction, Resources, TaskContext, relative_path, version};
 
 /// Files of content written at a time.
 const BATCH: usize = 1000;
@@ -43,6 +44,22 @@ const ADD_ARTIFACTS: &str = "
     SELECT id, $1, file, path FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS new (id, file, path)
     ON CONFLICT (publication_id, relative_path) DO NOTHING
     RETURNING content_artifact_id AS file, relative_path";
+
+/// The publication of a version: the arguments that such tasks have in common, whatever the type of content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publishing {
+    /// The repository of the version: others may use it meanwhile, but not delete it.
+    pub repository: Uuid,
+    /// The version.
+    pub version: Uuid,
+}
+
+impl Publishing {
+    /// What the task needs, given the kind of the repository.
+    pub fn resources(&self, repositories: &Kind) -> Resources {
+        Resources::none().shared(repositories.prn(self.repository))
+    }
+}
 
 /// A publication in the making. Dropped without [`Publication::finish`], it stays invisible; the end of the
 /// task removes it.
@@ -142,8 +159,24 @@ impl<'a> Publication<'a> {
     /// # Errors
     /// As [`Publication::metadata`], or if the bytes cannot be stored.
     pub async fn metadata_bytes(&mut self, path: &str, bytes: impl Into<Bytes>) -> anyhow::Result<()> {
+        let bytes = stream::iter([Ok(bytes.into())]);
+        self.metadata_stream(path, bytes).await
+    }
+
+    /// As [`Publication::metadata`], with bytes as they are generated, such as a line for each unit.
+    ///
+    /// # Errors
+    /// As [`Publication::metadata`], if the stream ends with an error, or the bytes cannot be stored.
+    pub async fn metadata_stream(
+        &mut self,
+        path: &str,
+        bytes: impl Stream<Item = anyhow::Result<impl Into<Bytes>>> + Send,
+    ) -> anyhow::Result<()> {
         let mut writer = self.cx.pulp().storage.writer();
-        writer.write(bytes.into()).await?;
+        let mut bytes = std::pin::pin!(bytes);
+        while let Some(bytes) = bytes.try_next().await? {
+            writer.write(bytes.into()).await?;
+        }
         let staged = writer.finish(&Expected::default()).await?;
         self.metadata(path, staged).await
     }

@@ -37,11 +37,15 @@
 //! ```
 
 mod batch;
+mod lines;
 mod listed;
 mod pipeline;
 mod prepare;
 mod source;
+mod synchronization;
 mod unchanged;
 
+pub use lines::lines;
 pub use pipeline::Pipeline;
 pub use source::{Found, Source};
+pub use synchronization::Synchronization;

@@ -20,21 +20,26 @@ pub fn names(name: &str, column: impl ColumnTrait) -> Vec<Filter> {
     texts(name, column, &TEXT)
 }
 
-/// Some of the filters of a text; `""` is the exact one, `ne` its opposite.
-pub fn texts(name: &str, column: impl ColumnTrait, lookups: &[&'static str]) -> Vec<Filter> {
-    lookups.iter().map(|lookup| text(name, column, lookup)).collect()
+/// As [`names`], of a column without an entity.
+pub(crate) fn names_of(name: &str, column: &Expr) -> Vec<Filter> {
+    TEXT.iter().map(|lookup| text(name, column.clone(), lookup)).collect()
 }
 
-fn text(name: &str, column: impl ColumnTrait, lookup: &'static str) -> Filter {
+/// Some of the filters of a text; `""` is the exact one, `ne` its opposite.
+pub fn texts(name: &str, column: impl ColumnTrait, lookups: &[&'static str]) -> Vec<Filter> {
+    lookups.iter().map(|lookup| text(name, column.into_expr(), lookup)).collect()
+}
+
+fn text(name: &str, column: Expr, lookup: &'static str) -> Filter {
     let description = format!("Filter results where {name} {}", described(lookup));
     if lookup == "in" {
         return Filter::list(with(name, lookup), string(), &description, move |values, _| {
-            Ok(column.is_in(values.into_iter().map(str::to_owned)))
+            Ok(column.clone().is_in(values.into_iter().map(str::to_owned)))
         });
     }
     Filter::new(with(name, lookup), string(), &description, move |value, _| {
         let like = |before: &str, after: &str| LikeExpr::new(format!("{before}{}{after}", escape(value)));
-        let expression = column.into_expr();
+        let expression = column.clone();
         Ok(match lookup {
             "contains" => expression.like(like("%", "%")),
             "icontains" => expression.ilike(like("%", "%")),

@@ -31,11 +31,11 @@ pub fn create<V: View>(resource: &Arc<Resource<V>>) -> Endpoint
 where
     KeyOf<V::Entity>: TryGetable + Copy + Send + Sync + Into<sea_orm::Value>,
 {
-    let handler = sharing(resource, async |resource: Arc<Resource<V>>, mut request: Request| {
+    creation(resource, Media::Fields, async |resource, mut request| {
         let row = new_row(&resource, &mut request).await?;
         insert(&resource, &request, row).await
-    });
-    creation(resource, handler).answer(StatusCode::CREATED, resource.component())
+    })
+    .answer(StatusCode::CREATED, resource.component())
 }
 
 /// The operation that creates an object in a task: 202. The object needs a UUID, which the task locks
@@ -44,17 +44,19 @@ pub fn create_in_task<V: View>(resource: &Arc<Resource<V>>) -> Endpoint
 where
     <V::Entity as EntityTrait>::PrimaryKey: PrimaryKeyTrait<ValueType = Uuid>,
 {
-    let handler = sharing(resource, async |resource: Arc<Resource<V>>, mut request: Request| {
+    creation(resource, Media::Fields, async |resource, mut request| {
         let row = new_row(&resource, &mut request).await?;
         request.dispatch(&general::Create::new(resource.kind, Uuid::now_v7(), row)).await
-    });
-    creation(resource, handler).answer_task()
+    })
+    .answer_task()
 }
 
-fn creation<V, F, Answer>(resource: &Resource<V>, handler: F) -> Endpoint
+/// The operation that creates objects in the way of a handler, from the fields of the resource; what it
+/// returns is still to be said.
+pub fn creation<V, F, Answer>(resource: &Arc<Resource<V>>, media: Media, handler: F) -> Endpoint
 where
     V: View,
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
+    F: Fn(Arc<Resource<V>>, Request) -> Answer + Send + Sync + 'static,
     Answer: Future<Output = Result<Response>> + Send + 'static,
 {
     let operation = format!("{}_create", resource.operation);
@@ -64,11 +66,11 @@ where
         operation,
         resource.tag.clone(),
         resource.permission("add"),
-        handler,
+        sharing(resource, handler),
     );
     let endpoint = endpoint
         .summary(format!("Create {}", resource.kind.a_noun()))
-        .body(Media::Fields, request_component(&resource.schema, &resource.fields, Mode::Whole));
+        .body(media, request_component(&resource.schema, &resource.fields, Mode::Whole));
     match &resource.list_template {
         Some(template) => endpoint.template(template.clone()),
         None => endpoint,

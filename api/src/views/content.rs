@@ -1,5 +1,8 @@
 //! Content of all types (P07), and what the lists of one type have in common.
 
+mod creation;
+mod units;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -14,12 +17,15 @@ use utoipa::ToSchema;
 use utoipa::openapi::Type;
 use uuid::Uuid;
 
+pub use creation::{creation_fields, creation_of};
+pub use units::{Row, Units, resource};
+
 use super::membership;
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
-use crate::resource::{self, Resource};
+use crate::resource::{Resource, labels, list, read};
 use crate::schema::simple;
-use crate::view::{Labels, Link, TypedIdentity, View};
+use crate::view::{Labels, Link, NoDetails, TypedIdentity, View};
 use crate::{Endpoint, Result};
 
 /// The kind under which content of any type is listed.
@@ -43,13 +49,17 @@ impl Common {
     }
 }
 
+/// A unit of content as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
-struct Body {
+pub struct Body<D> {
     #[serde(flatten)]
     common: Common,
     /// The artifacts of the unit, by their paths within it.
     #[schema(value_type = Object)]
     artifacts: BTreeMap<String, Option<Link>>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    details: D,
 }
 
 struct Content;
@@ -57,17 +67,21 @@ struct Content;
 impl View for Content {
     type Entity = Entity;
     type Row = Model;
-    type Body = Body;
+    type Body = Body<NoDetails>;
 
-    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body>> {
-        let mut files = files(rows.iter().map(|row| row.pulp_id), reader).await?;
-        let show = |row: Model| {
-            let files = files.remove(&row.pulp_id).unwrap_or_default();
-            let artifacts = files.into_iter().map(|file| (file.relative_path.clone(), file.link(reader)));
-            Body { artifacts: artifacts.collect(), common: Common::of(row, reader) }
-        };
-        Ok(rows.into_iter().map(show).collect())
+    async fn show(rows: Vec<Model>, reader: &Reader<'_>) -> Result<Vec<Body<NoDetails>>> {
+        show(rows.into_iter().map(|row| (row, NoDetails {})).collect(), reader).await
     }
+}
+
+async fn show<D>(rows: Vec<(Model, D)>, reader: &Reader<'_>) -> Result<Vec<Body<D>>> {
+    let mut files = files(rows.iter().map(|(row, _)| row.pulp_id), reader).await?;
+    let show = |(row, details): (Model, D)| {
+        let files = files.remove(&row.pulp_id).unwrap_or_default();
+        let artifacts = files.into_iter().map(|file| (file.relative_path.clone(), file.link(reader)));
+        Body { artifacts: artifacts.collect(), common: Common::of(row, reader), details }
+    };
+    Ok(rows.into_iter().map(show).collect())
 }
 
 /// One file of a unit: its bytes, or what a remote says of them.
@@ -159,7 +173,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Resource { filters: [filters(), filter::types(Column::PulpType)].concat(), ..Resource::new(&ANY) }
             .ordered_by([("pulp_created", Column::PulpCreated), ("pulp_id", Column::PulpId)]);
     content.schema = "MultipleArtifactContent".to_owned();
-    vec![resource::list(&Arc::new(content))]
+    vec![list(&Arc::new(content))]
+}
+
+/// The operations on content of a type, but for its creation.
+pub fn operations<V: View<Entity = Entity>>(content: &Arc<Resource<V>>) -> Vec<Endpoint> {
+    let mut endpoints = vec![list(content), read(content)];
+    endpoints.extend(labels(content));
+    endpoints
 }
 
 /// The filters of every list of content.

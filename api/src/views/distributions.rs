@@ -181,6 +181,19 @@ pub fn resource<D: Details<Row>>(kind: &'static Kind) -> Resource<Distributions<
     ])
 }
 
+/// The operations on distributions of a type.
+pub fn operations<D: Details<Row>>(distributions: &Arc<Resource<Distributions<D>>>) -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        resource::list(distributions),
+        resource::create_in_task(distributions),
+        resource::read(distributions),
+        resource::destroy_in_task(distributions),
+    ];
+    endpoints.extend(resource::updates_in_task(distributions));
+    endpoints.extend(resource::labels(distributions));
+    endpoints
+}
+
 fn filters() -> Vec<Filter> {
     let mut filters = [
         filter::names("name", Column::Name),

@@ -1,11 +1,13 @@
 //! Publications of all types (P14), and what those of one type have in common (C24).
 
+mod creation;
+
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use entities::publication::{Column, Entity, Model};
-use entities::{Id, Kind, content, distribution, repository, repository_version as version};
+use entities::{Kind, content, distribution, repository, repository_version as version};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -14,13 +16,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use creation::creation;
+
 use super::membership;
-use crate::field::{Field, Reference, Values, Version};
+use crate::field::{Field, Reference, Version};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
 use crate::resource::{self, Resource};
 use crate::view::{Details, Link, NoDetails, TypedIdentity, View};
-use crate::{Endpoint, Error, Request, Result};
+use crate::{Endpoint, Result};
 
 /// The kind under which publications of any type are listed.
 static ANY: Kind = Kind::core("Publication", "publication", "publications");
@@ -147,6 +151,11 @@ pub fn resource<D: Details<Row>>(kind: &'static Kind) -> Resource<Publications<D
         ])
 }
 
+/// The operations on publications of a type, but for their [`creation()`].
+pub fn operations<D: Details<Row>>(publications: &Arc<Resource<Publications<D>>>) -> Vec<Endpoint> {
+    vec![resource::list(publications), resource::read(publications), resource::destroy(publications)]
+}
+
 fn filters() -> Vec<Filter> {
     let mut filters =
         [filter::dates("pulp_created", Column::PulpCreated), filter::ids(&ANY, Column::PulpId)].concat();
@@ -188,36 +197,4 @@ fn holds(such: impl FnOnce(membership::Members) -> Expr) -> Expr {
             .and_where(such(members))
             .take(),
     )
-}
-
-/// The repository and the version that a new publication is of: exactly one of both is given (C22).
-///
-/// # Errors
-/// If none or both are given, or the repository is not of this kind.
-pub async fn version_of(request: &Request, values: &Values, kind: &Kind) -> Result<(Uuid, Uuid)> {
-    let repository: Option<Id<repository::Entity>> = values.id("repository");
-    let given: Option<Id<version::Entity>> = values.id("repository_version");
-    let condition = match (repository, given) {
-        (Some(repository), None) => version::Column::RepositoryId.eq(repository.key()),
-        (None, Some(version)) => version::Column::PulpId.eq(version.key()),
-        (None, None) => {
-            return Err(Error::object(
-                "Either the 'repository' or 'repository_version' need to be specified",
-            ));
-        }
-        (Some(_), Some(_)) => {
-            let message =
-                "Either the 'repository' or 'repository_version' need to be specified but not both.";
-            return Err(Error::object(message));
-        }
-    };
-    let versions = request.scope.rows::<version::Entity>().filter(condition);
-    let row = versions
-        .filter(version::Column::Complete.eq(true))
-        .filter(repository::Column::PulpType.eq(kind.pulp_type.unwrap_or_default()))
-        .order_by_desc(version::Column::Number)
-        .one(request.db())
-        .await?;
-    let row = row.ok_or_else(|| Error::object(format!("The repository is not one of {}.", kind.path)))?;
-    Ok((row.repository_id, row.pulp_id))
 }

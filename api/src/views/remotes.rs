@@ -131,6 +131,19 @@ pub fn resource<D: Details<Model>>(kind: &'static Kind) -> Resource<Remotes<D>> 
         ])
 }
 
+/// The operations on remotes of a type.
+pub fn operations<D: Details<Model>>(remotes: &Arc<Resource<Remotes<D>>>) -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        resource::list(remotes),
+        resource::create(remotes),
+        resource::read(remotes),
+        resource::destroy_in_task(remotes),
+    ];
+    endpoints.extend(resource::updates_in_task(remotes));
+    endpoints.extend(resource::labels(remotes));
+    endpoints
+}
+
 /// The longest timeout, in seconds.
 const A_YEAR: f64 = 365.0 * 24.0 * 3600.0;
 

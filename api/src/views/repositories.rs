@@ -1,6 +1,7 @@
 //! Repositories of all types (P09), and what those of one type have in common (P10).
 
 mod modify;
+mod sync;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use modify::modify;
+pub use sync::sync;
 
-use super::membership;
+use super::{membership, versions};
 use crate::field::{Field, Integer, Reference, Text};
 use crate::filter::{self, Filter};
 use crate::reader::Reader;
@@ -135,6 +137,22 @@ pub fn resource<D: Details<Row>>(kind: &'static Kind) -> Resource<Repositories<D
         ("retain_repo_versions", Column::RetainRepoVersions),
         ("user_hidden", Column::UserHidden),
     ])
+}
+
+/// The operations on repositories of a type and on their versions, but for those that plugins bring, such as
+/// [`sync()`].
+pub fn operations<D: Details<Row>>(repositories: &Arc<Resource<Repositories<D>>>) -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        resource::list(repositories),
+        resource::create(repositories),
+        resource::read(repositories),
+        resource::destroy_in_task(repositories),
+        modify(repositories),
+    ];
+    endpoints.extend(resource::updates_in_task(repositories));
+    endpoints.extend(resource::labels(repositories));
+    endpoints.extend(versions::of(repositories.kind));
+    endpoints
 }
 
 fn filters() -> Vec<Filter> {

@@ -1,6 +1,6 @@
 //! What is special to file repositories and publications: their `details` columns.
 
-use ::entities::{Error, Result, publication, repository};
+use ::entities::{Result, publication, repository, row};
 use serde::{Deserialize, Serialize};
 
 /// The name of the manifest where no other was chosen (C22).
@@ -22,7 +22,7 @@ impl RepositoryDetails {
     /// # Errors
     /// If they are none of a file repository.
     pub fn of(repository: &repository::Model) -> Result<RepositoryDetails> {
-        read(&repository.details)
+        row::details(&repository.details)
     }
 }
 
@@ -32,12 +32,8 @@ impl PublicationDetails {
     /// # Errors
     /// If they are none of a file publication.
     pub fn of(publication: &publication::Model) -> Result<PublicationDetails> {
-        read(&publication.details)
+        row::details(&publication.details)
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(details: &serde_json::Value) -> Result<T> {
-    T::deserialize(details).map_err(|error| Error::Internal(error.into()))
 }
 
 impl Default for RepositoryDetails {

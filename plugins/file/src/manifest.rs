@@ -1,16 +1,9 @@
 //! The manifest: a line `path,sha256,size` for each file (C21). A path may hold commas.
 
+use ::entities::checksum::Digests;
 use anyhow::{Context, ensure};
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt, TryStreamExt};
-use tokio_util::codec::{FramedRead, LinesCodec};
-use tokio_util::io::StreamReader;
 
 pub use tasking::relative_path::check as check_path;
-
-/// The longest line that is read; a path of the file system has at most 4096 bytes.
-pub const MAX_LINE: usize = 8 * 1024;
 
 /// One file of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +33,7 @@ impl Entry {
         let size = size.trim().parse().with_context(|| format!("{:?} is not a size", size.trim()))?;
         ensure!(i64::try_from(size).is_ok(), "{size} is too large for a size");
         let sha256 = sha256.trim().to_ascii_lowercase();
-        ensure!(
-            sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{sha256:?} is not a SHA-256"
-        );
+        Digests::parse_sha256(&sha256)?;
         let relative_path = beside(trim(path)).to_owned();
         check_path(&relative_path)?;
         Ok(Some(Entry { relative_path, sha256, size }))
@@ -66,27 +56,6 @@ fn beside(mut path: &str) -> &str {
         path = rest.trim_start_matches('/');
     }
     path
-}
-
-/// The entries of a manifest, as its bytes come. A line that cannot be read is an error that names it.
-pub fn entries<E>(
-    bytes: BoxStream<'static, Result<Bytes, E>>,
-    url: &str,
-) -> impl Stream<Item = anyhow::Result<Entry>> + Send + use<E>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let url = tasking::download::shown(url);
-    let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
-    FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE)).enumerate().filter_map(
-        move |(index, line)| {
-            let entry = line
-                .map_err(anyhow::Error::from)
-                .and_then(|line| Entry::parse(&line))
-                .with_context(|| format!("line {} of {url} is malformed", index + 1));
-            std::future::ready(entry.transpose())
-        },
-    )
 }
 
 #[cfg(test)]

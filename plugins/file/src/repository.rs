@@ -1,7 +1,6 @@
 //! Repositories of files: paths are unique in a version, and new versions may be published.
 
 use ::entities::repository_version;
-use anyhow::Context;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tasking::{Content, Hooks, RepositoryType, TaskContext, version};
@@ -33,8 +32,7 @@ impl Hooks for Autopublish {
 
 async fn publish(cx: &TaskContext, version: &repository_version::Model) -> anyhow::Result<()> {
     let repository = version::repository(cx, version.repository_id).await?;
-    let details: RepositoryDetails =
-        serde_json::from_value(repository.details).context("the details of the repository cannot be read")?;
+    let details = RepositoryDetails::of(&repository)?;
     if details.autopublish {
         tasks::publish::publish(cx, version, details.manifest, false).await?;
     }

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context;
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
 
 use crate::RepositoryType;
@@ -17,6 +19,16 @@ pub trait Source: Send + 'static {
     /// # Errors
     /// Any error ends the sync and becomes the description of the failed task.
     fn units(self, found: Found) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// Units that need nothing of each other: a stream of them is all that declares them.
+impl Source for BoxStream<'static, anyhow::Result<Unit>> {
+    async fn units(mut self, found: Found) -> anyhow::Result<()> {
+        while let Some(unit) = self.try_next().await? {
+            found.add(unit).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Takes the units that a source declares.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::api::field::{Boolean, Field, Reference};
 use ::api::view::{Details, Link};
 use ::api::views::distributions::{self, Distributions, Row};
-use ::api::{Endpoint, Reader, Resource, resource};
+use ::api::{Endpoint, Reader, Resource};
 use ::entities::{Result, publication};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,14 +33,5 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Field::new("publication", publication).in_column("publication_id").nullable(),
         Field::new("checkpoint", Boolean),
     ]);
-    let distributions = Arc::new(distributions);
-    let mut endpoints = vec![
-        resource::list(&distributions),
-        resource::create_in_task(&distributions),
-        resource::read(&distributions),
-        resource::destroy_in_task(&distributions),
-    ];
-    endpoints.extend(resource::updates_in_task(&distributions));
-    endpoints.extend(resource::labels(&distributions));
-    endpoints
+    distributions::operations(&Arc::new(distributions))
 }

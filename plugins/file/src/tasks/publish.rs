@@ -5,9 +5,8 @@ use ::entities::repository_version;
 use ::entities::storage::Staged;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use tasking::publish::Publication;
+use tasking::publish::{Publication, Publishing};
 use tasking::{Resources, Task, TaskContext, relative_path, units, version};
-use uuid::Uuid;
 
 use crate::details::PublicationDetails;
 use crate::file::FileContent;
@@ -20,10 +19,9 @@ const BATCH: usize = 500;
 /// Publishes a version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Publish {
-    /// The repository of the version: others may use it meanwhile, but not delete it.
-    pub repository: Uuid,
-    /// The version.
-    pub version: Uuid,
+    /// What is published.
+    #[serde(flatten)]
+    pub publishing: Publishing,
     /// The name of the manifest; null for none.
     pub manifest: Option<String>,
     /// Whether the publication is a checkpoint.
@@ -34,11 +32,11 @@ impl Task for Publish {
     const NAME: &'static str = "pulp_file.app.tasks.publishing.publish";
 
     fn resources(&self) -> Resources {
-        Resources::none().shared(kinds::REPOSITORY.prn(self.repository))
+        self.publishing.resources(&kinds::REPOSITORY)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let version = version::complete(&cx, self.version).await?;
+        let version = version::complete(&cx, self.publishing.version).await?;
         publish(&cx, &version, self.manifest, self.checkpoint).await
     }
 }

@@ -4,60 +4,49 @@ use ::entities::checksum::{Digests, Expected};
 use ::entities::repository_version;
 use ::entities::storage::Staged;
 use anyhow::Context;
+use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tasking::publish::Publication;
-use tasking::sync::{Found, Pipeline, Source};
+use tasking::sync::{self, Found, Pipeline, Source, Synchronization};
 use tasking::units::{DeclaredArtifact, Unit};
 use tasking::{Progress, Resources, Task, TaskContext};
 use url::Url;
-use uuid::Uuid;
 
 use crate::details::PublicationDetails;
 use crate::file::FileContent;
 use crate::kinds;
-use crate::manifest::{self, Entry};
+use crate::manifest::Entry;
 
-/// Syncs a repository with a remote.
+/// Syncs a repository with a remote. A mirror moreover publishes the remote's manifest as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Synchronize {
-    /// The repository that gets a version.
-    pub repository: Uuid,
-    /// Where from.
-    pub remote: Uuid,
-    /// Whether what the remote does not list goes, and the remote's manifest is published as it is.
-    pub mirror: bool,
-    /// Whether nothing is done if the remote is as it was at the last sync.
-    pub optimize: bool,
-}
+#[serde(transparent)]
+pub struct Synchronize(pub Synchronization);
 
 impl Task for Synchronize {
     const NAME: &'static str = "pulp_file.app.tasks.synchronizing.synchronize";
 
     fn resources(&self) -> Resources {
-        Resources::none()
-            .exclusive(kinds::REPOSITORY.prn(self.repository))
-            .shared(kinds::REMOTE.prn(self.remote))
+        self.0.resources(&kinds::REPOSITORY, &kinds::REMOTE)
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        let pipeline = Pipeline::begin(&cx, self.repository, self.remote).await?.mirror(self.mirror);
+        let pipeline = self.0.begin(&cx).await?;
         let listing = download_manifest(&cx, &pipeline).await?;
         let pipeline = pipeline.fingerprint("manifest_checksum", listing.sha256());
-        if self.optimize && pipeline.is_unchanged() {
+        if self.0.optimize && pipeline.is_unchanged() {
             return pipeline.skip().await;
         }
         let url = Url::parse(&pipeline.remote().url)
             .with_context(|| format!("{:?} is not a URL", pipeline.remote().url))?;
         let name = file_name(&url);
         let lines = Lines {
-            entries: manifest::entries(cx.pulp().storage.read_staged(&listing).await?, url.as_str()).boxed(),
+            entries: sync::lines(&cx, &listing, url.as_str(), Entry::parse).await?,
             url,
             parsed: cx.progress("Parsing Metadata Lines", "sync.parsing.metadata", None).await?,
         };
         if let Some(version) = pipeline.run(lines).await?
-            && self.mirror
+            && self.0.mirror
         {
             publish_as_is(&cx, &version, name, listing).await?;
         }
