@@ -22,6 +22,15 @@ pub fn path() -> PathBuf {
     })
 }
 
+/// The executable of the example of a plugin, `plugins/example`.
+///
+/// # Panics
+/// If it is not there.
+pub fn example() -> PathBuf {
+    built("pulp-note")
+        .expect("pulp-note is not there: run the tests with deploy/test, or `deploy/example build` first")
+}
+
 /// What a benchmark measures in turns: this build, and the one that `BASELINE` names, if it names any.
 pub fn compared() -> Vec<(&'static str, PathBuf)> {
     let baseline = std::env::var_os("BASELINE").map(|path| ("baseline", path.into()));

@@ -19,7 +19,7 @@ pub(crate) fn copy_to(target: &Path, executable: &Path) {
     let lock = std::fs::File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();
     if !template.exists() {
-        remove_others(root);
+        remove_earlier(&template);
         make(&template, executable);
     }
     let status =
@@ -34,13 +34,15 @@ fn path(executable: &Path) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     (executable, metadata.len(), metadata.mtime(), metadata.mtime_nsec()).hash(&mut hasher);
     let user = rustix::process::getuid().as_raw();
-    std::env::temp_dir().join(format!("pulpcore-tests-{user}")).join(format!("{:016x}", hasher.finish()))
+    let name = executable.file_name().unwrap_or_default().to_string_lossy();
+    let root = std::env::temp_dir().join(format!("pulpcore-tests-{user}"));
+    root.join(format!("{name}.{:016x}", hasher.finish()))
 }
 
-/// Removes the templates of earlier builds.
-fn remove_others(root: &Path) {
-    for entry in std::fs::read_dir(root).unwrap().flatten() {
-        if entry.path().is_dir() {
+/// Removes the templates of earlier builds of the same executable.
+fn remove_earlier(template: &Path) {
+    for entry in std::fs::read_dir(template.parent().unwrap()).unwrap().flatten() {
+        if entry.path().is_dir() && entry.path().file_stem() == template.file_stem() {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

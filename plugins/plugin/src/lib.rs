@@ -21,6 +21,10 @@
 //! assert_eq!(PLUGINS[0].tasks().names().count(), 0);
 //! ```
 //!
+//! A whole one, in the order in which one is written, is `plugins/example` of this repository: content with
+//! two artifacts, an index that is generated at publication, a live path below distributions, an option of
+//! remotes. Its files are the guide; begin with `plugins/example/src/lib.rs`.
+//!
 //! The crates that the parts come from are here as well: [`api`] (endpoints), [`content`] (how bytes are
 //! served), [`entities`] (core's rows, settings, storage), [`migration`] (the schema) and [`tasking`] (tasks,
 //! the synchronisation of repositories, publications).

@@ -14,8 +14,8 @@ use crate::resource::{self, Resource};
 use crate::view::Details;
 use crate::{Endpoint, Error, Request, Result};
 
-/// The operation for a type of publication and the kind of its repositories. `task` makes the plugin's task of
-/// the version and the fields of the request; it may refuse them for a reason of its own.
+/// The operation for a type of publication and the kind of its repositories. `task` makes the plugin's task
+/// of the version and the fields of the request; it may refuse them for a reason of its own.
 pub fn creation<D: Details<Row>, T: Task + Sync>(
     publications: &Arc<Resource<Publications<D>>>,
     repositories: &'static Kind,
