@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use entities::Pulp;
 use http::HeaderMap;
 use tasking::{Dispatcher, RedisPing, RepositoryTypes, Tasks};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::auth::{Basic, Scheme, User};
 use crate::{Component, Error, PluginInfo, Result};
@@ -29,6 +31,8 @@ pub struct Shared {
     pub components: Vec<PluginInfo>,
     /// Redis, if there is one; only its presence is asked for here.
     pub redis: Option<RedisPing>,
+    /// How many lists may be read at a time: a part of the sessions, so that slow lists leave the others some.
+    lists: Semaphore,
     /// The ways to log in, in the order in which they are tried.
     pub(crate) schemes: Vec<Box<dyn Scheme>>,
     /// The API document as JSON.
@@ -39,6 +43,7 @@ impl Context {
     /// Makes everything once. Connects to nothing yet.
     pub fn new(pulp: Pulp, plugins: &[Component], tasks: &Tasks, document: Bytes) -> anyhow::Result<Context> {
         let redis = RedisPing::new(&pulp.settings)?;
+        let sessions = pulp.settings.database_connections as usize;
         let mut components = vec![PluginInfo::CORE];
         components.extend(plugins.iter().map(|plugin| plugin.info));
         Ok(Context(Arc::new(Shared {
@@ -47,13 +52,28 @@ impl Context {
             repository_types: tasks.repositories().clone(),
             components,
             redis,
+            lists: Semaphore::new(sessions.div_ceil(2)),
             schemes: vec![Box::new(Basic::default())],
             document,
         })))
     }
 }
 
+/// How long a list waits for others to end.
+const TURN: Duration = Duration::from_secs(10);
+
 impl Context {
+    /// Waits until few enough lists are read; the turn ends with the value.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if that takes too long.
+    pub(crate) async fn turn_to_list(&self) -> Result<SemaphorePermit<'_>> {
+        match tokio::time::timeout(TURN, self.lists.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Error::Unavailable("Too many lists are being read.".to_owned())),
+        }
+    }
+
     /// The user of a request, by the first scheme whose credentials it carries.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod arguments;
 mod commands;
 mod complaint;
 mod database;
+mod descriptors;
 mod dev;
 mod logging;
 mod once;
@@ -103,6 +104,7 @@ where
 }
 
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(future);
     // Blocking work that is left must not keep the process.

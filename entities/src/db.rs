@@ -49,6 +49,19 @@ pub async fn connect(settings: &Settings, application_name: &str) -> Result<Data
     Database::connect(options(settings, application_name, settings.database_connections, &[])).await
 }
 
+/// As [`connect`], for a server: what a request asks for ends after a while, so that no client, and no lock of
+/// others, keeps its sessions.
+pub async fn connect_for_requests(
+    settings: &Settings,
+    application_name: &str,
+) -> Result<DatabaseConnection, DbErr> {
+    let parameters = [
+        ("statement_timeout", settings.database_statement_timeout.as_millis().to_string()),
+        ("lock_timeout", settings.database_lock_timeout.as_millis().to_string()),
+    ];
+    Database::connect(options(settings, application_name, settings.database_connections, &parameters)).await
+}
+
 /// As [`connect`], with at most `connections` sessions that have the given run-time parameters. Connects when
 /// it is first used, so that a database that is away for the moment is no reason not to start.
 pub async fn connect_with(

@@ -25,6 +25,7 @@ pub mod published_metadata;
 pub mod pulp;
 pub mod remote;
 pub mod remote_artifact;
+pub mod repeats;
 pub mod repository;
 pub mod repository_content;
 pub mod repository_version;

@@ -8,7 +8,7 @@ use sea_orm::DatabaseConnection;
 use crate::kind::Kinds;
 use crate::secret::Keyring;
 use crate::storage::Storage;
-use crate::{Links, Settings};
+use crate::{Links, Settings, db};
 
 /// The handles every part of a process shares; cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,9 +28,26 @@ pub struct Pulp {
 impl Pulp {
     /// Opens everything once. `role` names the process's sessions in `pg_stat_activity`.
     pub async fn open(settings: Arc<Settings>, kinds: Arc<Kinds>, role: &str) -> anyhow::Result<Pulp> {
+        let db = db::connect(&settings, role).await.context("cannot connect to the database")?;
+        Pulp::with(settings, kinds, db)
+    }
+
+    /// As [`Pulp::open`], for a server: statements of requests have limits of time.
+    ///
+    /// # Errors
+    /// As [`Pulp::open`].
+    pub async fn open_for_requests(
+        settings: Arc<Settings>,
+        kinds: Arc<Kinds>,
+        role: &str,
+    ) -> anyhow::Result<Pulp> {
+        let db = db::connect_for_requests(&settings, role).await.context("cannot connect to the database")?;
+        Pulp::with(settings, kinds, db)
+    }
+
+    fn with(settings: Arc<Settings>, kinds: Arc<Kinds>, db: DatabaseConnection) -> anyhow::Result<Pulp> {
         let keyring = Keyring::load(&settings.db_encryption_key)?;
         let storage = Storage::open(&settings)?;
-        let db = crate::db::connect(&settings, role).await.context("cannot connect to the database")?;
         let links = Links::new(kinds, &settings.api_root);
         Ok(Pulp { settings, db, storage, keyring, links })
     }

@@ -71,6 +71,10 @@ pub struct Settings {
     pub database_url: Masked,
     /// `DATABASES["default"]["CONN_MAX"]`: connections one process keeps at most.
     pub database_connections: u32,
+    /// `DATABASE_STATEMENT_TIMEOUT`: how long one statement of a request may take; zero is no limit.
+    pub database_statement_timeout: Duration,
+    /// `DATABASE_LOCK_TIMEOUT`: how long a request may wait for a lock in Postgres; zero is no limit.
+    pub database_lock_timeout: Duration,
     /// `REDIS_URL`, or the URL made of `REDIS_HOST`, `REDIS_PORT`, …; `None` if Redis is not configured. With
     /// sentinels its host and port have no meaning.
     pub redis_url: Option<Masked>,
@@ -187,6 +191,8 @@ impl Settings {
         Ok(Settings {
             database_url: urls::database(values),
             database_connections: values.get("DATABASES.default.CONN_MAX")?,
+            database_statement_timeout: values.seconds("DATABASE_STATEMENT_TIMEOUT")?,
+            database_lock_timeout: values.seconds("DATABASE_LOCK_TIMEOUT")?,
             redis_url,
             redis_sentinel: None,
             redis_ca_certs: values.get("REDIS_SSL_CA_CERTS")?,

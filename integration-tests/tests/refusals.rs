@@ -1,13 +1,12 @@
-//! A Postgres that is there and refuses, as clients of the servers see it.
+//! A Postgres or Redis that is there and refuses, or is held by others, as clients of the servers see it.
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use integration_tests::{Answer, Pulp, until};
+use integration_tests::fixtures::{REPOSITORIES, href};
+use integration_tests::{Answer, Client, Fault, Pulp, Upstream, until};
 use serde_json::json;
-use sqlx::PgConnection;
-
-const REPOSITORIES: &str = "/pulp/api/v3/repositories/file/file/";
+use sqlx::{Connection, PgConnection};
 
 async fn read_only(database: &mut PgConnection, on: bool) {
     let set = format!("ALTER SYSTEM SET default_transaction_read_only = {on}");
@@ -62,4 +61,84 @@ async fn a_database_that_takes_no_changes_is_served_from_and_writes_are_asked_to
         (known("online_api_apps") && known("online_content_apps")).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_result_that_the_database_refuses_is_kept_until_it_is_taken() {
+    for builder in [Pulp::builder(), Pulp::builder().without_redis()] {
+        let pulp = builder.start().await;
+        let upstream = Upstream::with_files(1).await;
+        let remote = pulp.remote("slow", &upstream, "immediate").await;
+        let repository = pulp.repository("slow").await;
+        let mut database = pulp.database().await;
+        upstream.misbehave(&upstream.paths()[0], Fault::Late(Duration::from_secs(3)));
+        let body = json!({"remote": remote});
+        let task = pulp.client.post(&format!("{repository}sync/"), &body).await.expect(202);
+        let task = task["task"].as_str().unwrap().to_owned();
+        until("it runs", || async {
+            (pulp.client.get(&task).await.expect(200)["state"] == "running").then_some(())
+        })
+        .await;
+        read_only(&mut database, true).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        read_only(&mut database, false).await;
+        let began = Instant::now();
+        until("it is final", || async {
+            let state = pulp.client.get(&task).await.expect(200)["state"].clone();
+            (state == "completed" || state == "failed").then_some(())
+        })
+        .await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        let text = pulp.client.get(&task).await.expect(200).to_string();
+        assert!(!text.contains("lost claim") && !text.contains("at line"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_starts_whatever_redis_says() {
+    let mut pulp = Pulp::start().await;
+    let redis = deadpool_redis::redis::Client::open(pulp.services().redis_url.as_str()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let set = ["SET", "requirepass", "changed"];
+    let () = deadpool_redis::redis::cmd("CONFIG").arg(&set).query_async(&mut redis).await.unwrap();
+    let address = integration_tests::free_address();
+    pulp.spawn("api-2", &["api", "--bind", &address]);
+    let api = Client::new(&format!("http://{address}"));
+    let answer = until("it serves", || api.try_get(REPOSITORIES)).await;
+    assert_eq!(answer.status, 200);
+    let repository = api.post(REPOSITORIES, &json!({"name": "new"})).await.expect(201);
+    api.delete(&href(&repository)).await.expect(202);
+}
+
+#[tokio::test]
+async fn a_lock_of_others_and_slow_lists_cost_no_other_request() {
+    let pulp = Pulp::builder()
+        .set("PULP_DATABASE_LOCK_TIMEOUT", 1)
+        .set("PULP_DATABASE_STATEMENT_TIMEOUT", 3)
+        .start()
+        .await;
+    let name = "a".repeat(2600);
+    pulp.client.post(REPOSITORIES, &json!({"name": name})).await.expect(201);
+    let other = pulp.client.post(REPOSITORIES, &json!({"name": "other"})).await.expect(201);
+    let regex = "(.%2B)(.%2B)(.%2B)(.%2B)%5C4%5C3%5C2%5C1%5C1%5C2%5C3%5C4Z";
+    let costly = format!("{REPOSITORIES}?name__regex={regex}");
+    let began = Instant::now();
+    let costly = futures_util::future::join_all((0..12).map(|_| pulp.client.get(&costly)));
+    let quick = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = Instant::now();
+        pulp.client.get(&href(&other)).await.expect(200);
+        asked.elapsed()
+    };
+    let (costly, quick) = futures_util::future::join(costly, quick).await;
+    assert!(quick < Duration::from_secs(2), "{quick:?}");
+    assert!(costly.iter().all(|answer| answer.status == 503), "{:?}", began.elapsed());
+
+    let mut database = pulp.database().await;
+    let mut lock = database.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE task").execute(&mut *lock).await.unwrap();
+    let asked = Instant::now();
+    let answer = pulp.client.patch(&href(&other), &json!({"description": "changed"})).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }

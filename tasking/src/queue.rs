@@ -20,7 +20,6 @@ pub mod process;
 mod pulse;
 mod reaper;
 pub(crate) mod redis_style;
-mod repeats;
 pub mod resource_manager;
 mod rows;
 mod runner;
@@ -28,3 +27,5 @@ pub mod scheduler;
 pub mod schedules;
 mod style;
 pub mod worker;
+
+pub(crate) use entities::repeats;

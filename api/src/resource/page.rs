@@ -55,6 +55,7 @@ pub(super) fn parameters<V: View>(resource: &Resource<V>) -> Vec<Parameter> {
 
 pub(super) async fn list<V: View>(resource: &Resource<V>, request: &Request) -> Result<Response> {
     let query = &request.query;
+    let _turn = request.context.turn_to_list().await?;
     query.check(|name| {
         COMMON.contains(&name) || resource.filters.iter().any(|filter| filter.name() == name)
     })?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use entities::repeats::Repeats;
 use futures_util::future::join_all;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -107,13 +108,16 @@ async fn accept(
     places: Places,
     graceful: &GracefulShutdown,
 ) {
+    let refused = Repeats::default();
     loop {
         // The semaphore is never closed.
         let Ok(permit) = places.permits.clone().acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if let Some(times) = refused.due() {
+                    tracing::warn!(%error, times, "connections could not be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }

@@ -38,13 +38,19 @@ impl Server {
     }
 }
 
-/// Says the path of a request, 300 ms later.
+/// More than the buffers of a connection hold.
+const LARGE: usize = 64 * 1024 * 1024;
+
+/// Says the path of a request, 300 ms later, or much.
 fn routes() -> Routes {
     warp::path::full()
         .and(warp::ext::get::<RequestInfo>())
         .then(|path: warp::path::FullPath, info: RequestInfo| async move {
             sleep(Duration::from_millis(300)).await;
-            info.url(path.as_str()).into_response()
+            match path.as_str() {
+                "/large" => vec![0u8; LARGE].into_response(),
+                path => info.url(path).into_response(),
+            }
         })
         .boxed()
 }
@@ -109,6 +115,28 @@ async fn clients_that_are_silent_are_dropped() {
     let mut slow = server.connect().await;
     slow.write_all(REQUEST).await.unwrap();
     assert!(rest(&mut slow).await.starts_with("HTTP/1.1 200"), "a response may take longer");
+}
+
+#[tokio::test]
+async fn a_response_that_is_not_read_is_cut_off_and_a_slow_one_is_not() {
+    let server = Server::start(Front { send_timeout: Duration::from_millis(300), ..front() }).await;
+    let request = b"GET /large HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    let mut unread = server.connect().await;
+    unread.write_all(request).await.unwrap();
+    let mut slow = server.connect().await;
+    slow.write_all(request).await.unwrap();
+    let mut piece = vec![0; LARGE / 16];
+    let mut read = 0;
+    for _ in 0..10 {
+        sleep(Duration::from_millis(150)).await;
+        read += timeout(LONG, slow.read(&mut piece)).await.unwrap().unwrap();
+    }
+    let mut bytes = Vec::new();
+    read += timeout(LONG, slow.read_to_end(&mut bytes)).await.unwrap().unwrap();
+    assert!(read > LARGE, "{read}");
+    bytes.clear();
+    let _ = timeout(LONG, unread.read_to_end(&mut bytes)).await.unwrap();
+    assert!(bytes.len() < LARGE, "all of it came");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::arguments::Serve;
 use crate::plugins::Plugins;
 use crate::server::{self, Server};
-use crate::{signals, start};
+use crate::{descriptors, signals, start};
 
 /// The port of 127.0.0.1 on which the API listens if not told otherwise.
 const PORT: u16 = 24817;
@@ -25,14 +25,14 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let stop = signals::server()?;
     let serve = async {
-        let pulp = start::open(settings, plugins, "pulpcore-api").await?;
+        let pulp = start::open_server(settings, plugins, "pulpcore-api").await?;
         if let Err(error) = tasking::check_credentials(&pulp.settings).await {
             // Requests are served, and tasks accepted, as while Redis is away.
             tracing::warn!(error = format!("{error:#}"), "no task will run until Redis is mended");
         }
         let listeners = server::bind(&options.bind, Bind::local(PORT)).await?;
         let front = Front {
-            connections: 1024,
+            connections: descriptors::connections(1024),
             header_timeout: Duration::from_secs(30),
             send_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(30),

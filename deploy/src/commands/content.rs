@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::arguments::Serve;
 use crate::plugins::Plugins;
 use crate::server::{self, Server};
-use crate::{signals, start};
+use crate::{descriptors, signals, start};
 
 /// The port of 127.0.0.1 on which the content app listens if not told otherwise.
 const PORT: u16 = 24816;
@@ -26,10 +26,10 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let stop = signals::server()?;
     let serve = async {
-        let pulp = start::open(settings, plugins, "pulpcore-content").await?;
+        let pulp = start::open_server(settings, plugins, "pulpcore-content").await?;
         let listeners = server::bind(&options.bind, Bind::local(PORT)).await?;
         let front = Front {
-            connections: 4096,
+            connections: descriptors::connections(4096),
             header_timeout: Duration::from_secs(30),
             send_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(60),

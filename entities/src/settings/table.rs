@@ -144,6 +144,18 @@ pub const TABLE: &[Setting] = &[
         "The tasking system by its later name: pulpcore is Postgres, redis is Redis.",
     ),
     row(
+        "DATABASE_STATEMENT_TIMEOUT",
+        WAIT,
+        Integer(30),
+        "Seconds that one statement of a request may take in Postgres, after which the answer is 503; 0 is no limit.",
+    ),
+    row(
+        "DATABASE_LOCK_TIMEOUT",
+        WAIT,
+        Integer(10),
+        "Seconds that a request may wait for a lock in Postgres, after which the answer is 503; 0 is no limit.",
+    ),
+    row(
         "WORKER_TTL",
         SECONDS,
         Integer(30),

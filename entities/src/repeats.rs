@@ -9,7 +9,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 /// One kind of message at one place. Shared by reference; see [`Repeats::due`].
 #[derive(Debug, Default)]
-pub(crate) struct Repeats(Mutex<Option<Series>>);
+pub struct Repeats(Mutex<Option<Series>>);
 
 /// What has happened since the last message.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +22,12 @@ struct Series {
 
 impl Repeats {
     /// Counts one occurrence. Returns how many a message written now stands for, or nothing if none is due.
-    pub(crate) fn due(&self) -> Option<u64> {
+    pub fn due(&self) -> Option<u64> {
         self.due_at(Instant::now())
     }
 
     /// It works again: the next occurrence is the first of another series.
-    pub(crate) fn over(&self) {
+    pub fn over(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
