@@ -31,7 +31,8 @@ pub struct Shared {
     pub components: Vec<PluginInfo>,
     /// Redis, if there is one; only its presence is asked for here.
     pub redis: Option<RedisPing>,
-    /// How many lists may be read at a time: a part of the sessions, so that slow lists leave the others some.
+    /// How many lists may be read at a time: a part of the sessions, so that slow lists leave the others
+    /// some.
     lists: Semaphore,
     /// The ways to log in, in the order in which they are tried.
     pub(crate) schemes: Vec<Box<dyn Scheme>>,

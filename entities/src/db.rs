@@ -49,8 +49,8 @@ pub async fn connect(settings: &Settings, application_name: &str) -> Result<Data
     Database::connect(options(settings, application_name, settings.database_connections, &[])).await
 }
 
-/// As [`connect`], for a server: what a request asks for ends after a while, so that no client, and no lock of
-/// others, keeps its sessions.
+/// As [`connect`], for a server: what a request asks for ends after a while, so that no client, and no lock
+/// of others, keeps its sessions.
 pub async fn connect_for_requests(
     settings: &Settings,
     application_name: &str,
