@@ -115,6 +115,24 @@ impl From<anyhow::Error> for Error {
     }
 }
 
+/// An error and its causes as a user reads them: each told once, and what the database said without the words of
+/// the driver.
+pub fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = match cause.downcast_ref::<DbErr>() {
+            Some(error) => crate::db::message(error),
+            None => cause.to_string(),
+        };
+        // The driver's own error wraps the same text.
+        let is_of_driver = cause.is::<RuntimeErr>() || cause.is::<sqlx::Error>();
+        if !is_of_driver && !told.iter().any(|before| before.contains(&text)) {
+            told.push(text);
+        }
+    }
+    told
+}
+
 /// Whether what failed may succeed when it is done again: something that is needed is away, or refuses for
 /// the moment.
 pub fn may_pass(error: &anyhow::Error) -> bool {

@@ -98,7 +98,7 @@ fn filters(list: &Operation, objects: &[Value], hrefs: &BTreeMap<String, String>
         let bytes = format!("{}?{name}=%ff%fe", list.path);
         questions.push(Question { target: bytes, expected: Expected::Defined });
     }
-    for text in ["", "x", "x=1", "(", "NOT", &"(".repeat(5000)].into_iter().filter(|_| with_q) {
+    for text in ["x", "x=1", "(", "NOT", &"(".repeat(5000)].into_iter().filter(|_| with_q) {
         questions.push(ask(list, &[("q", text)], Expected::Refused("q".to_owned())));
     }
     questions.push(ask(list, &[("colour", "red")], Expected::Refused("colour".to_owned())));

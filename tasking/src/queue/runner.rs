@@ -153,12 +153,14 @@ fn outcome(done: Result<anyhow::Result<()>, JoinError>) -> Ended {
     }
 }
 
-/// The error document (T04): the chain in one line, and one cause a line.
+/// The error document (T04): the causes in one line, and one cause a line. It holds no stack, which would tell
+/// the user nothing.
 fn failed(error: &anyhow::Error) -> Ended {
     tracing::warn!(error = format!("{error:#}"), "the task failed");
     // Postgres keeps no NUL in JSON.
-    let (description, traceback) =
-        (format!("{error:#}").replace('\0', ""), format!("{error:?}").replace('\0', ""));
+    let causes: Vec<String> =
+        entities::error::causes(error).into_iter().map(|cause| cause.replace('\0', "")).collect();
+    let (description, traceback) = (causes.join(": "), causes.join("\n"));
     let error = Some(json!({ "description": description, "traceback": traceback }));
     Ended::new(TaskState::Failed, error)
 }
