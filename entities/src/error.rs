@@ -115,8 +115,8 @@ impl From<anyhow::Error> for Error {
     }
 }
 
-/// An error and its causes as a user reads them: each told once, and what the database said without the words of
-/// the driver.
+/// An error and its causes as a user reads them: each told once, and what the database said without the words
+/// of the driver.
 pub fn causes(error: &anyhow::Error) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     for cause in error.chain() {

@@ -153,8 +153,8 @@ fn outcome(done: Result<anyhow::Result<()>, JoinError>) -> Ended {
     }
 }
 
-/// The error document (T04): the causes in one line, and one cause a line. It holds no stack, which would tell
-/// the user nothing.
+/// The error document (T04): the causes in one line, and one cause a line. It holds no stack, which would
+/// tell the user nothing.
 fn failed(error: &anyhow::Error) -> Ended {
     tracing::warn!(error = format!("{error:#}"), "the task failed");
     // Postgres keeps no NUL in JSON.
