@@ -1,6 +1,7 @@
 //! Log lines, to the standard error output: text for people, JSON for machines.
 //!
-//! Both carry the time and the correlation id (R33), which is the field `cid` of a span around the event.
+//! Both carry the time and the correlation id (R33), which is the field `cid` of a span around the event;
+//! those of a task carry its name and id, which are the fields `name` and `task` of its span.
 
 mod output;
 
@@ -46,8 +47,15 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
     tracing::error!(place, "panicked: {message}");
 }
 
-/// Remembers the correlation id of spans.
+/// Remembers the correlation id of spans, and their task.
 struct Correlation;
+
+/// What [`Correlation`] remembers of the span of a task.
+#[derive(Clone)]
+struct OfTask {
+    id: String,
+    name: String,
+}
 
 /// What [`Correlation`] remembers.
 struct Cid(String);
@@ -68,7 +76,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Correlation {
 
 fn remember<S: Subscriber + for<'a> LookupSpan<'a>>(mut fields: Fields, id: &Id, context: &Context<'_, S>) {
     if let (Some(cid), Some(span)) = (fields.take("cid"), context.span(id)) {
-        span.extensions_mut().replace(Cid(plain(&cid)));
+        let mut extensions = span.extensions_mut();
+        extensions.replace(Cid(plain(&cid)));
+        if let (Some(task), Some(name)) = (fields.take("task"), fields.take("name")) {
+            extensions.replace(OfTask { id: plain(&task), name: plain(&name) });
+        }
     }
 }
 
@@ -93,6 +105,15 @@ where
             .into_iter()
             .flatten()
             .find_map(|span| span.extensions().get::<Cid>().map(|cid| cid.0.clone()));
+        let task = context
+            .event_scope()
+            .into_iter()
+            .flatten()
+            .find_map(|span| span.extensions().get::<OfTask>().cloned());
+        if let Some(OfTask { id, name }) = task {
+            fields.add("task", id);
+            fields.add("name", name);
+        }
         // An event may carry the id itself, outside any span.
         let own = fields.take("cid").map(|cid| plain(&cid));
         let cid = cid.or(own);
@@ -119,6 +140,13 @@ impl Fields {
     fn take(&mut self, name: &str) -> Option<Value> {
         let index = self.0.iter().position(|(found, _)| *found == name)?;
         Some(self.0.remove(index).1)
+    }
+
+    /// Adds a field, unless it is there.
+    fn add(&mut self, name: &'static str, value: String) {
+        if !self.0.iter().any(|(found, _)| *found == name) {
+            self.0.push((name, value.into()));
+        }
     }
 
     /// The message and then the other fields. A line stays one line.

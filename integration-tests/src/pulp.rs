@@ -348,6 +348,8 @@ pub(crate) fn environment(
     let write = |name: &str, text: &str| {
         let path = directory.join(name);
         std::fs::write(&path, text).unwrap();
+        // A key that others may read is warned of.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path.display().to_string()
     };
     let place = |name: &str| directory.join(name).display().to_string();

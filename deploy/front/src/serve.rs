@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -148,6 +149,10 @@ async fn connection(
         asked.store(true, Ordering::Relaxed);
         respond(front.clone(), routes.clone(), peer, of_service.clone(), request)
     });
+    // What is on its way already is not waited for by the response any more: the socket has a limit of its
+    // own.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(send_timeout));
     let mut builder = Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(timeout);
@@ -155,7 +160,7 @@ async fn connection(
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(timeout);
     http2.max_concurrent_streams(STREAMS).max_send_buf_size(SEND_BUFFER);
-    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    let served = watcher.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
     // The library has no time limit for finding out which HTTP it is.
     let silent = async {
         tokio::time::sleep(timeout).await;
