@@ -124,6 +124,15 @@ async fn two_publications_of_one_version_and_checkpoints_of_none_are_refused() {
 }
 
 #[tokio::test]
+async fn a_path_that_a_manifest_would_lose_is_refused() {
+    let pulp = Pulp::builder().workers(0).managers(0).start().await;
+    let file = Part::bytes(&b"x"[..]).file_name("file");
+    let form = Form::new().text("relative_path", "#notes.txt").part("file", file);
+    let refused = pulp.client.post_form(FILES, form).await.expect(400);
+    assert!(refused["relative_path"].to_string().contains("comment"), "{refused}");
+}
+
+#[tokio::test]
 async fn pages_are_the_list_wherever_they_begin() {
     let pulp = Pulp::builder().workers(0).managers(0).start().await;
     for number in 0..7 {
@@ -143,6 +152,13 @@ async fn pages_are_the_list_wherever_they_begin() {
         }
     }
     assert_eq!(names("limit=1000000").await.len(), 7, "a limit above the number of rows is none");
+    for list in ["repositories", "remotes", "distributions", "publications", "content"] {
+        let list = format!("/pulp/api/v3/{list}/?pulp_type");
+        pulp.client.get(&format!("{list}=file.file")).await.expect(200);
+        pulp.client.get(&format!("{list}__in=file.file")).await.expect(200);
+        pulp.client.get(&format!("{list}=foo.bar")).await.expect(400);
+        pulp.client.get(&format!("{list}__in=file.file,foo.bar")).await.expect(400);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use utoipa::openapi::Type;
 use utoipa::openapi::schema::ObjectBuilder;
 
 use super::{Filter, escape, parse_date, with};
+use crate::reader::Reader;
 use crate::{Error, Result, labels, schema};
 
 /// Ways to compare a text (R14).
@@ -158,9 +159,31 @@ pub fn label_select(column: impl ColumnTrait) -> Filter {
     .with_nothing()
 }
 
-/// The filters of `pulp_type` on lists over all types (R18).
+/// The filters of `pulp_type` on lists over all types (R18). A type that no plugin brings is refused.
 pub fn types(column: impl ColumnTrait) -> Vec<Filter> {
-    texts("pulp_type", column, &["", "in"])
+    const NAME: &str = "pulp_type";
+    let table = column.entity_name().to_string();
+    let check =
+        move |parameter: &str, word: &str, reader: &Reader<'_>| match reader.links.kinds().of(&table, word) {
+            Some(_) => Ok(()),
+            None => {
+                let message = format!("Select a valid choice. {word} is not one of the available choices.");
+                Err(Error::field(parameter, message))
+            }
+        };
+    let check_all = check.clone();
+    let (exact, one_of) = (format!("Filter results where {NAME} {}", described("")), with(NAME, "in"));
+    let (several, parameter) = (format!("Filter results where {NAME} {}", described("in")), one_of.clone());
+    vec![
+        Filter::new(NAME, string(), &exact, move |word, reader| {
+            check(NAME, word, reader)?;
+            Ok(column.eq(word))
+        }),
+        Filter::list(one_of, string(), &several, move |words, reader| {
+            words.iter().try_for_each(|word| check_all(&parameter, word, reader))?;
+            Ok(column.is_in(words.into_iter().map(str::to_owned)))
+        }),
+    ]
 }
 
 /// Reads a number.

@@ -3,7 +3,19 @@
 use ::entities::checksum::Digests;
 use anyhow::{Context, ensure};
 
-pub use tasking::relative_path::check as check_path;
+/// Whether a path can be that of a file, and stand in a manifest.
+///
+/// # Errors
+/// Says what is wrong with the path.
+pub fn check_path(path: &str) -> anyhow::Result<()> {
+    tasking::relative_path::check(path)?;
+    // Whoever mirrors a manifest with such a line would not get the file, and not hear of it.
+    ensure!(
+        !path.starts_with('#'),
+        "the path {path:?} starts with '#', which begins a comment of a manifest"
+    );
+    Ok(())
+}
 
 /// One file of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use ::entities::content::{Column, Entity, Model};
 use ::entities::{Error, Result};
 use sea_orm::{EntityTrait, FromQueryResult, JoinType, QuerySelect, Select};
 use serde::Serialize;
-use tasking::relative_path;
 use utoipa::ToSchema;
 
 use crate::entities::file_content;
 use crate::kinds;
+use crate::manifest::check_path;
 use crate::tasks::create_content::CreateContent;
 
 #[derive(Debug, FromQueryResult)]
@@ -119,7 +119,7 @@ async fn create(files: Arc<Resource<Files>>, mut request: Request) -> Result<Res
     let mut form = request.form().await?;
     let values = Values::read(&request.reader(), &files.fields, &form, Mode::Whole).await?;
     let relative_path = values.text("relative_path").unwrap_or_default().to_owned();
-    relative_path::check(&relative_path).map_err(|error| Error::field("relative_path", error.to_string()))?;
+    check_path(&relative_path).map_err(|error| Error::field("relative_path", error.to_string()))?;
     let creation = content::creation_of(&request, &values, &mut form).await?;
     request.dispatch(&CreateContent { relative_path, creation }).await
 }

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tasking::creation::{Creation, StoredBytes};
 use tasking::units::{DeclaredArtifact, Unit};
-use tasking::{Resources, Task, TaskContext, relative_path};
+use tasking::{Resources, Task, TaskContext};
 
 use crate::file::FileContent;
 use crate::kinds;
+use crate::manifest::check_path;
 
 /// Finds or creates a unit, and adds it to a repository if one is named.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ impl Task for CreateContent {
     }
 
     async fn run(self, cx: TaskContext) -> anyhow::Result<()> {
-        relative_path::check(&self.relative_path)?;
+        check_path(&self.relative_path)?;
         let parse = async |bytes: StoredBytes| {
             let sha256 = bytes.artifact.sha256.clone();
             let artifact = DeclaredArtifact::stored(self.relative_path.as_str(), &bytes.artifact);
