@@ -2,7 +2,8 @@
 //!
 //! Only builds with debug assertions have it, where `PULPCORE_STORE_FAULTS` names a directory that tests
 //! share with the processes: below `unflushed/` stand the paths of files that have a name and may not be on
-//! the disk yet; while there is a file `frozen`, nothing is flushed.
+//! the disk yet; the inodes of those that are below `flushed/`; while there is a file `frozen`, nothing is
+//! flushed.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,15 +34,20 @@ impl Unflushed {
         Ok(Unflushed())
     }
 
-    /// The files are on the disk.
+    /// The files are on the disk: each is known by its inode, whoever wrote it.
     #[cfg(debug_assertions)]
-    pub(super) fn flushed(self) -> io::Result<()> {
-        self.0.map_or(Ok(()), std::fs::remove_file)
+    pub(super) fn flushed(self, files: &[PathBuf]) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let (Some(note), Some(directory)) = (self.0, directory()) else { return Ok(()) };
+        for inode in files.iter().filter_map(|file| Some(file.metadata().ok()?.ino())) {
+            std::fs::write(directory.join("flushed").join(inode.to_string()), "")?;
+        }
+        std::fs::remove_file(note)
     }
 
     /// There is no layer in this build.
     #[cfg(not(debug_assertions))]
-    pub(super) fn flushed(self) -> io::Result<()> {
+    pub(super) fn flushed(self, _: &[PathBuf]) -> io::Result<()> {
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn flush(root: PathBuf, files: Vec<PathBuf>, unflushed: Unflush
             true => flush_each(&root, &files)?,
             false => rustix::fs::syncfs(File::open(&root)?)?,
         }
-        unflushed.flushed()
+        unflushed.flushed(&files)
     })
     .await
 }

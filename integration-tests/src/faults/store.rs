@@ -1,6 +1,7 @@
 //! Faults of the artifact store: lost and cut files, a power cut, and a disk that hangs.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rand::Rng;
@@ -19,7 +20,9 @@ impl Store {
     /// The store of an installation that keeps its files in `directory`.
     pub fn new(directory: &Path) -> Store {
         let layer = directory.join("store-faults");
-        std::fs::create_dir_all(layer.join("unflushed")).unwrap();
+        for folder in ["unflushed", "flushed"] {
+            std::fs::create_dir_all(layer.join(folder)).unwrap();
+        }
         Store { media: directory.join("media"), layer, damaged: HashSet::new() }
     }
 
@@ -39,7 +42,12 @@ impl Store {
     pub fn cut_power(&self, random: &mut StdRng) {
         for note in std::fs::read_dir(self.layer.join("unflushed")).into_iter().flatten().flatten() {
             let files = std::fs::read_to_string(note.path()).unwrap_or_default();
-            for file in files.lines().filter(|file| Path::new(file).exists()) {
+            // Another process may have flushed a file that is noted here.
+            let is_lost = |file: &&str| {
+                let inode = std::fs::metadata(file).map(|found| found.ino());
+                inode.is_ok_and(|inode| !self.layer.join("flushed").join(inode.to_string()).exists())
+            };
+            for file in files.lines().filter(is_lost) {
                 let _ = if random.random_bool(0.5) {
                     std::fs::write(file, "")
                 } else {
