@@ -93,10 +93,11 @@ impl Storage {
     /// A file that is there and whole stays: it may be on the disk already, and these bytes are not yet.
     async fn give_name(&self, staged: &Staged, path: &str) -> Result<()> {
         match self.write(staged, path, true).await {
-            Err(StoreError::AlreadyExists { .. }) if self.size(path).await? == Some(staged.size) => Ok(()),
-            Err(StoreError::AlreadyExists { .. }) => Ok(self.write(staged, path, false).await?),
-            Err(StoreError::NotFound { .. }) if self.size(path).await? == Some(staged.size) => Ok(()),
-            outcome => Ok(outcome?),
+            Ok(()) => Ok(()),
+            Err(_) if self.size(path).await? == Some(staged.size) => Ok(()),
+            // What is there is not whole, or the file system has no hard links, by which only new names are
+            // given.
+            Err(_) => Ok(self.write(staged, path, false).await?),
         }
     }
 
